@@ -1,0 +1,247 @@
+"""The nouns of FlowChat, as frozen dataclasses that every layer shares."""
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+KeyType = Literal["admin", "widget", "operator"]
+Mode = Literal["gate", "annotate"]
+SourceStatus = Literal["pending", "crawling", "ready", "failed", "revoked"]
+VersionStatus = Literal["building", "live", "former", "failed"]
+PageStatus = Literal["queued", "indexed", "skipped", "failed"]
+JobType = Literal["crawl", "index_docs", "reindex"]
+JobStatus = Literal["queued", "running", "succeeded", "failed", "canceled"]
+
+
+def new_id(prefix: str) -> str:
+    """A prefixed id that sorts by its time of creation: 48 bits of milliseconds, 80 random bits (as in ULID)."""
+    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    return prefix + "_" + "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def now(after_s: float = 0) -> str:
+    """The present time, or that many seconds after it, as RFC 3339 in UTC. Such texts sort by time."""
+    moment = datetime.now(UTC) + timedelta(seconds=after_s)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    id: str
+    slug: str
+    name: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A credential, without its secret: only the SHA-256 of that is stored."""
+
+    id: str
+    tenant_id: str
+    type: KeyType
+    name: str
+    prefix: str
+    last_four: str
+    mode: Mode
+    scopes: tuple[str, ...]
+    origins: tuple[str, ...]
+    sources: tuple[str, ...]
+    daily_cap: int | None
+    created_at: str
+    revoked_at: str | None
+
+    @property
+    def is_test(self) -> bool:
+        return self.prefix.startswith("kbk_test_")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks for an operation: the command line, or the holder of a key."""
+
+    tenant_id: str
+    name: str
+    scopes: frozenset[str]
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlConfig:
+    """What a source's crawl takes in. Patterns are globs over the URL's path."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_pages: int | None = None
+    max_depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A crawled site, or a set of documents. `url` is None for one that is not crawled."""
+
+    id: str
+    tenant_id: str
+    slug: str
+    name: str
+    url: str | None
+    status: SourceStatus
+    locale: str
+    config: CrawlConfig
+    live_version: str | None
+    pages: int
+    chunks: int
+    last_crawl: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable state of a source's content. `seq` is its number inside the database."""
+
+    id: str
+    seq: int
+    source_id: str
+    number: int
+    status: VersionStatus
+    embedder: str
+    pages: int
+    chunks: int
+    created_at: str
+    live_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One URL of a version, with what became of it. `reason` says why it was skipped or failed."""
+
+    id: int
+    url: str
+    depth: int
+    status: PageStatus
+    reason: str | None = None
+    http_status: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a page's main content, in reading order. `anchor` is the nearest heading's, '' at the top."""
+
+    kind: Literal["text", "list", "code", "table"]
+    text: str
+    headings: tuple[str, ...] = ()
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What extraction makes of a fetched page."""
+
+    title: str
+    language: str
+    blocks: tuple[Block, ...]
+    links: tuple[str, ...]
+    noindex: bool = False
+    nofollow: bool = False
+    canonical: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A chunk before it is stored."""
+
+    text: str
+    headings: tuple[str, ...]
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageOutcome:
+    """What became of one page on its way into a version. Only an indexed one has chunks."""
+
+    url: str
+    depth: int
+    status: PageStatus
+    reason: str | None = None
+    http_status: int | None = None
+    title: str = ""
+    content_hash: str | None = None
+    chunks: tuple[NewChunk, ...] = ()
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a page, small enough to be embedded, ranked and cited. `rowid` joins it to its indexes."""
+
+    id: str
+    rowid: int
+    version_id: str
+    source_id: str
+    url: str
+    title: str
+    headings: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found for a question; `score` (0-1) is the reranker's."""
+
+    chunk: Chunk
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    ref: int
+    chunk_id: str
+    url: str
+    title: str
+    quote: str
+    verified: bool | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """`total` counts what is known so far: a crawl finds more as it goes."""
+
+    done: int = 0
+    total: int = 0
+    indexed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of background work. The row is the truth; the queue only wakes a worker up."""
+
+    id: str
+    tenant_id: str
+    type: JobType
+    source_id: str | None
+    version_id: str | None
+    status: JobStatus
+    progress: JobProgress
+    error: str | None
+    attempts: int
+    cancel_requested: bool
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the chat stream, as the contract names it."""
+
+    name: str
+    data: dict[str, Any] = field(default_factory=dict)

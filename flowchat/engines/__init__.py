@@ -1,0 +1,1 @@
+"""Everything that runs a model. No other package imports a model library."""

@@ -1,0 +1,51 @@
+"""Sentence embeddings through fastembed.
+
+Passages are run one by one: the INT8 weights quantise activations by the range of the whole batch, so that in a batch
+the vector of a passage depends on its neighbours (cosine down to 0.98), and one by one nothing is spent on padding.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from fastembed import TextEmbedding
+from fastembed.common.model_description import ModelSource, PoolingType
+from tokenizers import Tokenizer
+
+from flowchat.engines.protocols import Vectors
+from flowchat.engines.registry import ModelSpec
+
+
+class FastembedEmbedder:
+    """An `Embedder` whose model lies in `folder`; CLS pooling, unit length. Longer texts are cut at 512 tokens."""
+
+    def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
+        self.name = spec.name
+        self.dims = spec.dims
+        self._query_prefix = spec.query_prefix
+        _register(spec)
+        self._model = TextEmbedding(spec.name, threads=threads, specific_model_path=str(folder))
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    def embed_query(self, query: str) -> Vectors:
+        return self.embed_passages([self._query_prefix + query])[0]
+
+    def embed_passages(self, passages: Sequence[str]) -> Vectors:
+        vectors = np.empty((len(passages), self.dims), np.float32)
+        for row, vector in enumerate(self._model.embed(passages, batch_size=1)):
+            vectors[row] = vector
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+
+def _register(spec: ModelSpec) -> None:
+    """Make the model known to fastembed, whose table of models belongs to the process."""
+    if any(model["model"] == spec.name for model in TextEmbedding.list_supported_models()):
+        return
+    TextEmbedding.add_custom_model(
+        spec.name, PoolingType.CLS, True, ModelSource(hf=spec.name), spec.dims, model_file="model.onnx"
+    )

@@ -1,0 +1,77 @@
+"""What the rest of FlowChat knows about models: four small protocols."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors. Blocking: call it in a thread."""
+
+    name: str
+    dims: int
+
+    def embed_query(self, query: str) -> Vectors:
+        """-> (dims,)"""
+        ...
+
+    def embed_passages(self, passages: Sequence[str]) -> Vectors:
+        """-> (len(passages), dims)"""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the model counts them, without special tokens."""
+        ...
+
+
+class Reranker(Protocol):
+    """Scores how well passages answer a query. Blocking: call it in a thread."""
+
+    name: str
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        """-> one probability (0-1, sigmoid of the logit) a passage, in their order"""
+        ...
+
+
+class Verifier(Protocol):
+    """Says how likely a premise entails a hypothesis. Blocking: call it in a thread."""
+
+    name: str
+
+    def entailment(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """pairs: (premise, hypothesis) -> one probability (0-1) of entailment a pair"""
+        ...
+
+
+class GenerationUsage:
+    """Token counts of one generation; filled in when it ends."""
+
+    __slots__ = ("tokens_in", "tokens_out")
+
+    def __init__(self) -> None:
+        self.tokens_in = 0
+        self.tokens_out = 0
+
+
+class Generator(Protocol):
+    """Writes text. Closing the iterator (or cancelling its task) stops the model."""
+
+    name: str
+
+    def generate(
+        self,
+        messages: Sequence[dict[str, str]],
+        *,
+        max_tokens: int,
+        usage: GenerationUsage,
+        stop: Sequence[str] = (),
+    ) -> AsyncIterator[str]:
+        """messages: chat turns {"role", "content"} -> pieces of text as they come. Raises ModelError."""
+        ...
+
+    def close(self) -> None: ...

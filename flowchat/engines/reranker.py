@@ -1,0 +1,46 @@
+"""Cross-encoder scores through fastembed. Pairs are run one by one, for the reasons given in `embedder`."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastembed.common.model_description import ModelSource
+from fastembed.rerank.cross_encoder import TextCrossEncoder
+from tokenizers import Tokenizer
+
+from flowchat.engines.registry import ModelSpec
+
+MAX_TOKENS = 512  # positions of the MiniLM it is made of
+MAX_QUERY_TOKENS = 128
+
+
+class FastembedReranker:
+    """A `Reranker` whose model lies in `folder`. A long passage is cut at its end; so is a query above 128 tokens."""
+
+    def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
+        self.name = spec.name
+        _register(spec)
+        self._model = TextCrossEncoder(spec.name, threads=threads, specific_model_path=str(folder))
+        self._query_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._query_tokenizer.no_truncation()
+        pair_tokenizer: Tokenizer = self._model.model.tokenizer  # type: ignore[attr-defined]
+        pair_tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        logits = self._model.rerank(self._shortened(query), passages, batch_size=1)
+        return [_sigmoid(logit) for logit in logits]
+
+    def _shortened(self, query: str) -> str:
+        offsets = self._query_tokenizer.encode(query, add_special_tokens=False).offsets
+        return query if len(offsets) <= MAX_QUERY_TOKENS else query[: offsets[MAX_QUERY_TOKENS - 1][1]]
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
+
+
+def _register(spec: ModelSpec) -> None:
+    """Make the model known to fastembed, whose table of models belongs to the process."""
+    if any(model["model"] == spec.name for model in TextCrossEncoder.list_supported_models()):
+        return
+    TextCrossEncoder.add_custom_model(spec.name, ModelSource(hf=spec.name), model_file="model.onnx")

@@ -1,0 +1,1 @@
+"""crawl, extract, chunk, embed, index: from a site to a live version."""

@@ -1,0 +1,206 @@
+"""Crawl: from a source's address to the outcome of each of its pages, one request at a time.
+
+The frontier lives in memory and is rebuilt from the version's rows: a page's links are stored in the transaction
+that stores the page, so whatever an interruption loses is found again by fetching the same page again.
+"""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from flowchat.domain import Document, Page, PageOutcome, Source
+from flowchat.errors import FlowChatError
+from flowchat.ingest.chunk import CountTokens, chunk_blocks
+from flowchat.ingest.extract import extract_html, extract_markdown, page_title
+from flowchat.net.fetch import Fetched, Fetcher
+from flowchat.net.robots import RobotsRules
+from flowchat.net.sitemap import parse_sitemap
+from flowchat.net.urls import in_scope, matches, normalise
+
+MAX_SITEMAPS = 50
+_HTML = ("text/html", "application/xhtml+xml")
+_MARKDOWN = ("text/markdown", "text/plain")
+_NOT_PAGES = (
+    ".png .jpg .jpeg .gif .svg .webp .ico .css .js .mjs .json .xml .zip .gz .tgz .bz2 .xz .7z .exe .dmg .deb .rpm .jar "
+    ".mp3 .mp4 .webm .avi .mov .woff .woff2 .ttf .iso .db .tar"
+).split()
+
+
+class Frontier:
+    """What is known of a site: each URL once, with its depth, and those still to fetch in order."""
+
+    def __init__(self, pages: Iterable[Page]) -> None:
+        self._queue: deque[tuple[str, int]] = deque()
+        self.known: set[str] = set()
+        for page in pages:
+            self.known.add(page.url)
+            if page.status == "queued":
+                self._queue.append((page.url, page.depth))
+
+    def add(self, url: str, depth: int) -> bool:
+        if url in self.known:
+            return False
+        self.known.add(url)
+        self._queue.append((url, depth))
+        return True
+
+    def next(self) -> tuple[str, int] | None:
+        return self._queue.popleft() if self._queue else None
+
+
+class Crawl:
+    """One crawl of a source. `outcomes()` yields its pages as they are done, parents before their children."""
+
+    def __init__(
+        self, source: Source, pages: list[Page], fetcher: Fetcher, count_tokens: CountTokens, max_pages: int, delay_s: float
+    ) -> None:
+        self._source = source
+        self._root = normalise(source.url or "") or ""
+        self._fetcher = fetcher
+        self._count_tokens = count_tokens
+        self._max_pages = source.config.max_pages or max_pages
+        self._delay_s = delay_s
+        self._frontier = Frontier(pages)
+        self._indexed = sum(page.status == "indexed" for page in pages)
+        self._robots = RobotsRules.parse(404, b"")
+
+    @property
+    def found(self) -> int:
+        """URLs known so far."""
+        return len(self._frontier.known)
+
+    async def outcomes(self) -> AsyncIterator[PageOutcome]:
+        await self._read_robots()
+        for url in [self._root, *await self._sitemap_urls()]:
+            self._frontier.add(url, 0)
+        while (item := self._frontier.next()) is not None:
+            url, depth = item
+            if self._indexed >= self._max_pages:
+                yield PageOutcome(url, depth, "skipped", "max_pages")
+                continue
+            if not self._robots.allowed(url):
+                yield PageOutcome(url, depth, "skipped", "robots")
+                continue
+            for outcome in await self._visit(url, depth):
+                self._indexed += outcome.status == "indexed"
+                yield outcome
+            await asyncio.sleep(max(self._delay_s, self._robots.crawl_delay_s or 0))
+
+    async def _read_robots(self) -> None:
+        parts = urlsplit(self._root)
+        try:
+            fetched = await self._fetcher.fetch(f"{parts.scheme}://{parts.netloc}/robots.txt")
+        except FlowChatError:
+            # RFC 9309 2.3.1.4 would forbid everything while robots.txt is unreachable; the page fetch that follows
+            # meets the same failure and reports it with its own reason.
+            return
+        self._robots = RobotsRules.parse(fetched.status, fetched.body)
+
+    async def _sitemap_urls(self) -> list[str]:
+        """URLs in scope of the sitemaps that robots.txt names, or of /sitemap.xml."""
+        parts = urlsplit(self._root)
+        waiting = deque(self._robots.sitemaps or [f"{parts.scheme}://{parts.netloc}/sitemap.xml"])
+        seen: set[str] = set()
+        urls: list[str] = []
+        while waiting and len(seen) < MAX_SITEMAPS:
+            address = normalise(waiting.popleft(), self._root)
+            if address is None or address in seen:
+                continue
+            seen.add(address)
+            try:
+                fetched = await self._fetcher.fetch(address)
+            except FlowChatError:
+                continue
+            if fetched.status == 200:
+                pages, nested = parse_sitemap(fetched.body)
+                waiting.extend(nested)
+                urls.extend(url for page in pages if (url := self._wanted(page, self._root)))
+        return urls
+
+    def _wanted(self, link: str, base: str) -> str | None:
+        """The normalised URL of a link that belongs to the source, else None."""
+        url = normalise(link, base)
+        if url is None or not in_scope(url, self._root):
+            return None
+        config = self._source.config
+        if (config.include and not matches(config.include, url)) or matches(config.exclude, url):
+            return None
+        return None if urlsplit(url).path.lower().endswith(tuple(_NOT_PAGES)) else url
+
+    async def _visit(self, url: str, depth: int) -> list[PageOutcome]:
+        """Fetch one URL. A redirect gives two outcomes: the address asked for, and where it led."""
+        try:
+            fetched = await self._fetcher.fetch(url)
+        except FlowChatError as error:
+            return [PageOutcome(url, depth, "failed", error.code)]
+        final = normalise(fetched.url) or url
+        if final == url:
+            return [self._page(url, depth, fetched)]
+        moved = PageOutcome(url, depth, "skipped", "redirected", fetched.status)
+        if self._wanted(final, url) is None:
+            return [replace(moved, reason="redirected_out_of_scope")]
+        if final in self._frontier.known:
+            return [moved]
+        self._frontier.known.add(final)
+        return [moved, self._page(final, depth, fetched)]
+
+    def _page(self, url: str, depth: int, fetched: Fetched) -> PageOutcome:
+        failed = PageOutcome(url, depth, "failed", f"http_{fetched.status}", fetched.status)
+        if fetched.status != 200:
+            return failed
+        skipped = replace(failed, status="skipped")
+        document = read_document(fetched)
+        if document is None:
+            return replace(skipped, reason="not_a_page")
+        links = () if document.nofollow else self._follow(document, url, depth)
+        skipped = replace(skipped, title=page_title(document, url), links=links)
+        if document.noindex:
+            return replace(skipped, reason="noindex")
+        canonical = self._wanted(document.canonical, url) if document.canonical else None
+        if canonical is not None and canonical != url:
+            self._frontier.add(canonical, depth)
+            return replace(skipped, reason="canonical_elsewhere", links=(*links, canonical))
+        return index_outcome(skipped, document, self._count_tokens)
+
+    def _follow(self, document: Document, url: str, depth: int) -> tuple[str, ...]:
+        limit = self._source.config.max_depth
+        if limit is not None and depth >= limit:
+            return ()
+        wanted = (self._wanted(link, url) for link in document.links)
+        links = tuple(dict.fromkeys(link for link in wanted if link is not None))
+        return tuple(link for link in links if self._frontier.add(link, depth + 1))
+
+
+def read_document(fetched: Fetched) -> Document | None:
+    """Extract by content type; None for what is not a page of text."""
+    kind = fetched.content_type or "text/html"
+    if kind in _HTML:
+        return extract_html(decode(fetched.body, fetched.charset))
+    if kind in _MARKDOWN:
+        return extract_markdown(decode(fetched.body, fetched.charset))
+    return None
+
+
+def decode(body: bytes, charset: str | None) -> str:
+    """Text of a body: by the charset of its header, its `<meta charset>`, UTF-8, then Latin-1."""
+    head = body[:2048].lower()
+    declared = head.partition(b"charset=")[2].lstrip(b"\"' ")[:20]
+    name = charset or "".join(chr(c) for c in declared if chr(c).isalnum() or c in b"-_")
+    for encoding in (name, "utf-8"):
+        try:
+            return body.decode(encoding)
+        except (LookupError, UnicodeDecodeError, ValueError):
+            continue
+    return body.decode("latin-1")
+
+
+def index_outcome(outcome: PageOutcome, document: Document, count_tokens: CountTokens) -> PageOutcome:
+    """The outcome with the document's chunks, or skipped for having none."""
+    chunks = tuple(chunk_blocks(document.blocks, count_tokens))
+    if not chunks:
+        return replace(outcome, status="skipped", reason="no_content")
+    digest = hashlib.sha256("\x00".join(chunk.text for chunk in chunks).encode()).hexdigest()
+    return replace(outcome, status="indexed", reason=None, content_hash=digest, chunks=chunks)

@@ -1,0 +1,1 @@
+"""One module per resource, one public function per operation: authorisation, validation, audit."""

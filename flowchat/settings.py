@@ -1,0 +1,127 @@
+"""The only reader of the environment: one typed table of settings, each with its default and help text."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from flowchat.errors import FlowChatError
+
+PREFIX = "FLOWCHAT_"
+
+
+def _setting(default: Any, help_text: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": help_text, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting. `FLOWCHAT_` + the upper-case field name is its environment variable."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8080, "Port to listen on.")
+    public_url: str = _setting("", "Address the world uses, such as https://chat.example.com. Empty: http://HOST:PORT.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses or networks of reverse proxies whose X-Forwarded-For is believed, comma-separated."
+    )
+    data_dir: Path = _setting(Path("data"), "Folder of the database, models and backups.")
+    models_dir: Path = _setting(Path(), "Folder of the models. Empty: 'models' in the data folder.")
+    allow_private_hosts: tuple[str, ...] = _setting(
+        (), "Hosts (host or host:port, comma-separated) that crawls may reach although their address is private."
+    )
+    user_agent: str = _setting("FlowChatBot/0.1 (+https://flowchat.com/bot)", "What crawls call themselves.")
+    crawl_delay_s: float = _setting(0.0, "Least pause between two requests to one host; robots.txt can ask for more.")
+    crawl_timeout_s: float = _setting(30.0, "Time-out of one fetched page.")
+    crawl_max_bytes: int = _setting(10_000_000, "Largest page that is read, decompressed.")
+    crawl_max_pages: int = _setting(5_000, "Pages of one crawl, where the source does not say.")
+    crawl_workers: int = _setting(1, "Crawls and other jobs that may run at the same time.")
+    embedder: str = _setting("bge-small-en-v1_5-int8", "Embedding model; another one re-indexes every source.")
+    reranker: str = _setting("ms-marco-MiniLM-L-12-v2-int8", "Reranking model.")
+    verifier: str = _setting("flowchat-verifier-1", "Entailment model that checks every sentence.")
+    generator: str = _setting(
+        "qwen2_5-coder-0_5b-instruct-q4_k_m",
+        "Generator: a model name, openai:MODEL@URL for an OpenAI-compatible server, or 'extractive' to only quote.",
+    )
+    generator_api_key: str = _setting("", "API key of an OpenAI-compatible generator.", secret=True)
+    llama_binding: str = _setting(
+        "auto", "llama.cpp binding: xllamacpp, llama-cpp-python, or auto (llama-cpp-python where it is installed)."
+    )
+    threads: int = _setting(0, "Processor threads a model may use. 0: as many as there are cores.")
+    parallel_answers: int = _setting(4, "Answers that are worked on at the same time.")
+    queued_answers: int = _setting(8, "Answers that may wait beyond those; more get 503 with Retry-After.")
+    answer_timeout_s: float = _setting(120.0, "Longest time one answer may take.")
+    verify_threshold: float = _setting(
+        0.5, "Entailment probability (0-1) from which a sentence counts as supported by its page."
+    )
+    refuse_below: float = _setting(
+        0.05, "Reranker score (0-1) of the best passage below which a question is refused without generating."
+    )
+    questions_per_minute: int = _setting(120, "Questions one client may ask in a minute. 0: no limit.")
+    hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "flowchat.db"
+
+    @property
+    def models_path(self) -> Path:
+        return self.models_dir if self.models_dir != Path() else self.data_dir / "models"
+
+    @property
+    def origin(self) -> str:
+        """The appliance's own address, without a trailing slash."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One line of `flowchat settings`; a secret's value is masked."""
+
+    variable: str
+    value: str
+    default: str
+    help: str
+    secret: bool
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment. Raises FlowChatError naming the variable that can't be understood."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for f in fields(Settings):
+        variable = PREFIX + f.name.upper()
+        raw = environ.get(variable)
+        if f.name == "hf_endpoint" and raw is None:
+            raw = environ.get("HF_ENDPOINT")
+        if raw is not None:
+            values[f.name] = _parse(variable, raw.strip(), f.default)
+    return Settings(**values)
+
+
+def _parse(variable: str, raw: str, default: Any) -> Any:
+    try:
+        if isinstance(default, tuple):
+            return tuple(part.strip() for part in raw.split(",") if part.strip())
+        return type(default)(raw)
+    except ValueError:
+        kind = {int: "a whole number", float: "a number"}.get(type(default), "text")
+        raise FlowChatError("bad_setting", f"{variable} must be {kind}, not '{raw}'.", param=variable) from None
+
+
+def describe(settings: Settings) -> list[SettingRow]:
+    """All settings with their present and default values, for `flowchat settings` and the documentation."""
+    rows = []
+    for f in fields(Settings):
+        secret = bool(f.metadata["secret"])
+        value = getattr(settings, f.name)
+        shown = ("set" if value else "") if secret else _shown(value)
+        rows.append(SettingRow(PREFIX + f.name.upper(), shown, _shown(f.default), f.metadata["help"], secret))
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value == Path() else str(value)

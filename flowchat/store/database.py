@@ -1,0 +1,112 @@
+"""The database: one writer thread that runs whole transactions, and reader connections beside it.
+
+Why: statements of two tasks on one connection would share a transaction, and a task cancelled in the middle would
+leave it open and lock every other writer out. A write is a function that runs from `begin immediate` to `commit` on
+one thread; cancelling whoever waits for it changes nothing. Readers are aiosqlite connections, which WAL lets run
+beside the writer.
+"""
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+import sqlite_vec
+
+from flowchat.errors import FlowChatError
+
+T = TypeVar("T")
+READERS = 3
+BUSY_TIMEOUT_S = 30.0  # another process (the command line) may hold the write lock for a batch of chunks
+_PRAGMAS = ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "mmap_size = 0", "temp_store = memory")
+
+Row = sqlite3.Row
+Connection = sqlite3.Connection
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode with vectors loaded and the pragmas every connection has."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.enable_load_extension(True)
+    sqlite_vec.load(connection)
+    connection.enable_load_extension(False)
+    for pragma in _PRAGMAS:
+        connection.execute(f"pragma {pragma}")
+    return connection
+
+
+class Database:
+    """An open database. `await open_database(path)` makes one; any event loop of the process may use it."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection, readers: Sequence[aiosqlite.Connection]) -> None:
+        self.path = path
+        self._writer = writer
+        self._readers = readers
+        self._next_reader = itertools.cycle(readers)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+
+    async def write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
+        """Run the function in one transaction: committed if it returns, rolled back if it raises."""
+        future = self._thread.submit(self._run, transaction)
+        return await asyncio.shield(asyncio.wrap_future(future))
+
+    def _run(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
+        return run_transaction(self._writer, transaction)
+
+    async def rows(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query, each as it was at one moment."""
+        # Only this package calls it: SQL stays inside the store.
+        async with next(self._next_reader).execute(sql, tuple(parameters)) as cursor:
+            return list(await cursor.fetchall())
+
+    async def row(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Row | None:
+        """The first row of a query, or None."""
+        async with next(self._next_reader).execute(sql, tuple(parameters)) as cursor:
+            return await cursor.fetchone()
+
+    async def close(self) -> None:
+        for reader in self._readers:
+            await reader.close()
+        self._thread.shutdown()
+        self._writer.close()
+
+
+def run_transaction(connection: sqlite3.Connection, transaction: Callable[[sqlite3.Connection], T]) -> T:
+    """`begin immediate`, the function, `commit`; `rollback` if it raises."""
+    connection.execute("begin immediate")
+    try:
+        result = transaction(connection)
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+    return result
+
+
+@asynccontextmanager
+async def open_database(path: Path) -> AsyncIterator[Database]:
+    """Open a migrated database and close it at the end. Raises FlowChatError where there is none."""
+    if not path.exists():
+        raise FlowChatError("no_database", f"There is no database at {path}. Start the appliance once: scripts/serve.")
+    writer = connect(path)
+    readers = [await _reader(path) for _ in range(READERS)]
+    database = Database(path, writer, readers)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _reader(path: Path) -> aiosqlite.Connection:
+    reader = aiosqlite.Connection(lambda: connect(path), iter_chunk_size=256)
+    reader.daemon = True  # a process that ends by an exception must not hang on its readers
+    await reader
+    await reader.execute("pragma query_only = on")
+    return reader

@@ -1,0 +1,116 @@
+"""Jobs: the durable truth about background work. A worker holds a job by a lease that it keeps renewing."""
+
+import json
+import sqlite3
+from dataclasses import asdict
+
+from flowchat.domain import Job, JobProgress, JobStatus, JobType, new_id, now
+from flowchat.store.database import Database, Row
+
+LEASE_S = 30.0
+MAX_ATTEMPTS = 100  # a crawl interrupted more often than that is broken, not unlucky
+
+
+def insert(conn: sqlite3.Connection, tenant_id: str, job_type: JobType, source_id: str, version_id: str) -> str:
+    """A queued job; returns its id. Raises sqlite3.IntegrityError if the source has an active one."""
+    job_id = new_id("job")
+    conn.execute(
+        "insert into jobs (id, tenant_id, type, source_id, version_id, status, created_at)"
+        " values (?, ?, ?, ?, ?, 'queued', ?)",
+        (job_id, tenant_id, job_type, source_id, version_id, now()),
+    )
+    return job_id
+
+
+def claim(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
+    """Take a job that is queued, or whose worker has stopped renewing its lease."""
+    moment = now()
+    taken = conn.execute(
+        "update jobs set status = 'running', lease_owner = ?, lease_until = ?, attempts = attempts + 1,"
+        " started_at = coalesce(started_at, ?)"
+        " where id = ? and (status = 'queued' or (status = 'running' and lease_until < ?))",
+        (owner, now(LEASE_S), moment, job_id, moment),
+    )
+    return taken.rowcount == 1
+
+
+def renew(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
+    """False if the job is no longer this worker's."""
+    renewed = conn.execute(
+        "update jobs set lease_until = ? where id = ? and lease_owner = ? and status = 'running'",
+        (now(LEASE_S), job_id, owner),
+    )
+    return renewed.rowcount == 1
+
+
+def set_progress(conn: sqlite3.Connection, job_id: str, progress: JobProgress) -> None:
+    conn.execute("update jobs set progress = ? where id = ?", (json.dumps(asdict(progress)), job_id))
+
+
+def finish(conn: sqlite3.Connection, job_id: str, status: JobStatus, error: str | None = None) -> None:
+    conn.execute(
+        "update jobs set status = ?, error = ?, finished_at = ?, lease_owner = null, lease_until = null where id = ?",
+        (status, error, now(), job_id),
+    )
+
+
+def request_cancel(conn: sqlite3.Connection, job_id: str) -> None:
+    conn.execute("update jobs set cancel_requested = 1 where id = ? and status in ('queued', 'running')", (job_id,))
+
+
+def release_all(conn: sqlite3.Connection) -> None:
+    """Queue what a dead process left running. Only for the one process that owns the data folder."""
+    conn.execute("update jobs set status = 'queued', lease_owner = null, lease_until = null where status = 'running'")
+
+
+async def get(db: Database, job_id: str, tenant_id: str | None = None) -> Job | None:
+    """A job; with `tenant_id` only if it is that tenant's."""
+    row = await db.row("select * from jobs where id = ? and (? is null or tenant_id = ?)", (job_id, tenant_id, tenant_id))
+    return _job(row) if row else None
+
+
+async def page(
+    db: Database, tenant_id: str, *, limit: int, starting_after: str = "", ending_before: str = ""
+) -> list[Job]:
+    """Newest first; `starting_after` and `ending_before` are ids."""
+    if ending_before:
+        rows = await db.rows(
+            "select * from jobs where tenant_id = ? and id > ? order by id limit ?", (tenant_id, ending_before, limit)
+        )
+        return [_job(row) for row in reversed(rows)]
+    rows = await db.rows(
+        "select * from jobs where tenant_id = ? and (? = '' or id < ?) order by id desc limit ?",
+        (tenant_id, starting_after, starting_after, limit),
+    )
+    return [_job(row) for row in rows]
+
+
+async def active_of(db: Database, source_id: str) -> Job | None:
+    row = await db.row("select * from jobs where source_id = ? and status in ('queued', 'running')", (source_id,))
+    return _job(row) if row else None
+
+
+async def waiting(db: Database) -> list[str]:
+    """Ids of jobs that a worker should take: queued, or with a lease that has run out. Oldest first."""
+    rows = await db.rows(
+        "select id from jobs where status = 'queued' or (status = 'running' and lease_until < ?) order by id", (now(),)
+    )
+    return [row["id"] for row in rows]
+
+
+def _job(row: Row) -> Job:
+    return Job(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        type=row["type"],
+        source_id=row["source_id"],
+        version_id=row["version_id"],
+        status=row["status"],
+        progress=JobProgress(**json.loads(row["progress"])),
+        error=row["error"],
+        attempts=row["attempts"],
+        cancel_requested=bool(row["cancel_requested"]),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )

@@ -1,0 +1,86 @@
+"""Pages of a version. While it is being built, its queued pages are the crawl's frontier."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+
+from flowchat.domain import Page, PageStatus, now
+from flowchat.store.database import Database, Row
+
+
+def enqueue(conn: sqlite3.Connection, version: int, urls: Iterable[tuple[str, int]]) -> None:
+    """(url, depth) that the version doesn't know yet."""
+    conn.executemany(
+        "insert into pages (version, url, depth, status) values (?, ?, ?, 'queued') on conflict do nothing",
+        [(version, url, depth) for url, depth in urls],
+    )
+
+
+def finish(
+    conn: sqlite3.Connection,
+    version: int,
+    url: str,
+    depth: int,
+    status: PageStatus,
+    *,
+    reason: str | None = None,
+    http_status: int | None = None,
+    title: str = "",
+    content_hash: str | None = None,
+) -> int:
+    """Record what became of a page; returns its row id."""
+    row = conn.execute(
+        "insert into pages (version, url, depth, status, reason, http_status, title, content_hash, fetched_at)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " on conflict (version, url) do update set status = excluded.status, reason = excluded.reason,"
+        " http_status = excluded.http_status, title = excluded.title, content_hash = excluded.content_hash,"
+        " fetched_at = excluded.fetched_at returning id",
+        (version, url, depth, status, reason, http_status, title, content_hash, now()),
+    ).fetchone()
+    return int(row["id"])
+
+
+def delete_batch(conn: sqlite3.Connection, version: int, limit: int) -> int:
+    """Delete some pages of a version that have no chunks left; returns how many."""
+    return conn.execute(
+        "delete from pages where id in (select id from pages where version = ? limit ?)", (version, limit)
+    ).rowcount
+
+
+async def all_of(db: Database, version: int) -> list[Page]:
+    rows = await db.rows("select * from pages where version = ? order by id", (version,))
+    return [_page(row) for row in rows]
+
+
+async def content_hashes(db: Database, version: int) -> dict[str, str]:
+    """{content hash: url} of the indexed pages, to see duplicates."""
+    rows = await db.rows(
+        "select content_hash, url from pages where version = ? and content_hash is not null and status = 'indexed'",
+        (version,),
+    )
+    return {row["content_hash"]: row["url"] for row in rows}
+
+
+async def reasons(db: Database, version: int) -> dict[str, Counter[str]]:
+    """{'skipped': {reason: pages}, 'failed': {reason: pages}}"""
+    rows = await db.rows(
+        "select status, reason, count(*) as n from pages where version = ? and status in ('skipped', 'failed')"
+        " group by status, reason",
+        (version,),
+    )
+    counted: dict[str, Counter[str]] = {"skipped": Counter(), "failed": Counter()}
+    for row in rows:
+        counted[row["status"]][row["reason"] or "unknown"] = row["n"]
+    return counted
+
+
+def _page(row: Row) -> Page:
+    return Page(
+        id=row["id"],
+        url=row["url"],
+        depth=row["depth"],
+        status=row["status"],
+        reason=row["reason"],
+        http_status=row["http_status"],
+        title=row["title"],
+    )

@@ -1,0 +1,90 @@
+"""Versions of a source: built page by page, live by one update, kept for a while, then deleted in small steps."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from flowchat.domain import Version, new_id, now
+from flowchat.store.database import Database, Row
+
+KEEP_FORMER = 3
+
+_SELECT = """
+    select v.*,
+        (select count(*) from pages p where p.version = v.seq and p.status = 'indexed') as pages,
+        (select count(*) from chunks c where c.version = v.seq) as chunks
+    from versions v
+"""
+
+
+def insert(conn: sqlite3.Connection, source_id: str, embedder: str, content_hash: str | None = None) -> str:
+    """A new version in state `building`; returns its id."""
+    version_id = new_id("ver")
+    conn.execute(
+        "insert into versions (id, source_id, number, status, embedder, content_hash, created_at)"
+        " select ?, ?, coalesce(max(number), 0) + 1, 'building', ?, ?, ? from versions where source_id = ?",
+        (version_id, source_id, embedder, content_hash, now(), source_id),
+    )
+    return version_id
+
+
+def make_live(conn: sqlite3.Connection, version: Version) -> None:
+    """Switch the source over to the version. Chats that began before keep the chunks they have."""
+    conn.execute("update versions set status = 'former' where source_id = ? and status = 'live'", (version.source_id,))
+    conn.execute("update versions set status = 'live', live_at = ? where id = ?", (now(), version.id))
+    conn.execute("update sources set live_version = ? where id = ?", (version.id, version.source_id))
+
+
+def fail(conn: sqlite3.Connection, version_id: str) -> None:
+    conn.execute("update versions set status = 'failed' where id = ? and status = 'building'", (version_id,))
+
+
+async def get(db: Database, version_id: str) -> Version | None:
+    row = await db.row(_SELECT + " where v.id = ?", (version_id,))
+    return _version(row) if row else None
+
+
+async def content_hash(db: Database, version_id: str) -> str | None:
+    row = await db.row("select content_hash from versions where id = ?", (version_id,))
+    return row["content_hash"] if row else None
+
+
+async def live(db: Database, source_ids: Sequence[str]) -> list[Version]:
+    """The live versions of these sources, less revoked ones."""
+    marks = ",".join("?" * len(source_ids))
+    rows = await db.rows(
+        f"{_SELECT} join sources s on s.live_version = v.id where s.status <> 'revoked' and s.id in ({marks})",
+        source_ids,
+    )
+    return [_version(row) for row in rows]
+
+
+async def disposable(db: Database) -> list[int]:
+    """Seqs of versions whose content nothing needs: failed ones, and former ones beyond the last KEEP_FORMER."""
+    rows = await db.rows(
+        "select seq from (select seq, status, row_number() over"
+        " (partition by source_id, status order by number desc) as age from versions)"
+        " where status = 'failed' or (status = 'former' and age > ?)",
+        (KEEP_FORMER,),
+    )
+    return [row["seq"] for row in rows]
+
+
+def delete_if_empty(conn: sqlite3.Connection, seq: int) -> None:
+    """Remove the version's row once its pages are gone (jobs forget it)."""
+    conn.execute("update jobs set version_id = null where version_id = (select id from versions where seq = ?)", (seq,))
+    conn.execute("delete from versions where seq = ?", (seq,))
+
+
+def _version(row: Row) -> Version:
+    return Version(
+        id=row["id"],
+        seq=row["seq"],
+        source_id=row["source_id"],
+        number=row["number"],
+        status=row["status"],
+        embedder=row["embedder"],
+        pages=row["pages"],
+        chunks=row["chunks"],
+        created_at=row["created_at"],
+        live_at=row["live_at"],
+    )
