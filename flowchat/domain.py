@@ -210,7 +210,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """`total` counts what is known so far: a crawl finds more as it goes."""
+    """`total` counts what is known so far: a crawl finds more as it goes.
+
+    `reasons` is {"skipped": {reason: pages}, "failed": {reason: pages}}.
+    """
 
     done: int = 0
     total: int = 0
@@ -218,6 +221,7 @@ class JobProgress:
     skipped: int = 0
     failed: int = 0
     chunks: int = 0
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

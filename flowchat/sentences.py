@@ -5,13 +5,18 @@ from functools import lru_cache
 
 from sentencex import segment
 
-_BREAKS = re.compile(r"\n\s*\n|\n(?=[-|#>]|```)")
+_FENCED = re.compile(r"(```.*?(?:```|\Z))", re.DOTALL)
+_BREAKS = re.compile(r"\n\s*\n|\n(?=[-|#>])")
 
 
 @lru_cache(maxsize=4096)
 def split_sentences(text: str, language: str = "en") -> tuple[str, ...]:
-    """The sentences of a text, stripped, in order. Paragraphs, list items and table rows end a sentence too."""
+    """The sentences of a text, stripped, in order. A list item, a table row and a fenced listing are one each."""
     sentences: list[str] = []
-    for part in _BREAKS.split(text):
-        sentences.extend(s.strip() for s in segment(language, part) if s.strip())
+    for part in _FENCED.split(text):
+        if part.startswith("```"):
+            sentences.append(part.strip())
+            continue
+        for paragraph in _BREAKS.split(part):
+            sentences.extend(s.strip() for s in segment(language, paragraph) if s.strip())
     return tuple(sentences)

@@ -55,7 +55,10 @@ class Settings:
         0.5, "Entailment probability (0-1) from which a sentence counts as supported by its page."
     )
     refuse_below: float = _setting(
-        0.05, "Reranker score (0-1) of the best passage below which a question is refused without generating."
+        0.97, "Confidence of the reranker (0-1) below which a question is refused instead of answered."
+    )
+    lead_quotes: int = _setting(
+        3, "Sentences of the sources that open an answer word for word (0-3). 0: only where the generator fails."
     )
     questions_per_minute: int = _setting(120, "Questions one client may ask in a minute. 0: no limit.")
     hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
@@ -72,7 +75,8 @@ class Settings:
     @property
     def origin(self) -> str:
         """The appliance's own address, without a trailing slash."""
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class FastembedEmbedder:
         self._tokenizer.no_padding()
 
     def embed_query(self, query: str) -> Vectors:
-        return self.embed_passages([self._query_prefix + query])[0]
+        return self.embed_passages([self._query_prefix + query]).reshape(self.dims)
 
     def embed_passages(self, passages: Sequence[str]) -> Vectors:
         vectors = np.empty((len(passages), self.dims), np.float32)

@@ -23,6 +23,7 @@ class FastembedReranker:
         self._model = TextCrossEncoder(spec.name, threads=threads, specific_model_path=str(folder))
         self._query_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._query_tokenizer.no_truncation()
+        self._query_tokenizer.no_padding()
         pair_tokenizer: Tokenizer = self._model.model.tokenizer  # type: ignore[attr-defined]
         pair_tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
 

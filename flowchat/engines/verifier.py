@@ -35,6 +35,7 @@ class OnnxVerifier:
         self._tokenizer.enable_truncation(config["max_length"], strategy="only_first")
         self._hypothesis_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._hypothesis_tokenizer.no_truncation()
+        self._hypothesis_tokenizer.no_padding()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(

@@ -21,6 +21,8 @@ from flowchat.net.sitemap import parse_sitemap
 from flowchat.net.urls import in_scope, matches, normalise
 
 MAX_SITEMAPS = 50
+RETRY_PAUSE_S = 1.0
+_WORTH_A_RETRY = ("fetch_failed", "fetch_timeout")
 _HTML = ("text/html", "application/xhtml+xml")
 _MARKDOWN = ("text/markdown", "text/plain")
 _NOT_PAGES = (
@@ -55,7 +57,13 @@ class Crawl:
     """One crawl of a source. `outcomes()` yields its pages as they are done, parents before their children."""
 
     def __init__(
-        self, source: Source, pages: list[Page], fetcher: Fetcher, count_tokens: CountTokens, max_pages: int, delay_s: float
+        self,
+        source: Source,
+        pages: list[Page],
+        fetcher: Fetcher,
+        count_tokens: CountTokens,
+        max_pages: int,
+        delay_s: float,
     ) -> None:
         self._source = source
         self._root = normalise(source.url or "") or ""
@@ -115,9 +123,9 @@ class Crawl:
             except FlowChatError:
                 continue
             if fetched.status == 200:
-                pages, nested = parse_sitemap(fetched.body)
-                waiting.extend(nested)
-                urls.extend(url for page in pages if (url := self._wanted(page, self._root)))
+                sitemap = parse_sitemap(fetched.body)
+                waiting.extend(sitemap.nested)
+                urls.extend(url for page in sitemap.pages if (url := self._wanted(page, self._root)))
         return urls
 
     def _wanted(self, link: str, base: str) -> str | None:
@@ -131,9 +139,12 @@ class Crawl:
         return None if urlsplit(url).path.lower().endswith(tuple(_NOT_PAGES)) else url
 
     async def _visit(self, url: str, depth: int) -> list[PageOutcome]:
-        """Fetch one URL. A redirect gives two outcomes: the address asked for, and where it led."""
+        """Fetch one URL. A redirect gives two outcomes: where it led, and the address asked for.
+
+        In that order: an interruption between the two must not lose the page.
+        """
         try:
-            fetched = await self._fetcher.fetch(url)
+            fetched = await self._fetch(url)
         except FlowChatError as error:
             return [PageOutcome(url, depth, "failed", error.code)]
         final = normalise(fetched.url) or url
@@ -145,7 +156,17 @@ class Crawl:
         if final in self._frontier.known:
             return [moved]
         self._frontier.known.add(final)
-        return [moved, self._page(final, depth, fetched)]
+        return [self._page(final, depth, fetched), moved]
+
+    async def _fetch(self, url: str) -> Fetched:
+        """A page, with one more try: a kept-alive connection may close just as it is used again."""
+        try:
+            return await self._fetcher.fetch(url)
+        except FlowChatError as error:
+            if error.code not in _WORTH_A_RETRY:
+                raise
+        await asyncio.sleep(RETRY_PAUSE_S)
+        return await self._fetcher.fetch(url)
 
     def _page(self, url: str, depth: int, fetched: Fetched) -> PageOutcome:
         failed = PageOutcome(url, depth, "failed", f"http_{fetched.status}", fetched.status)

@@ -41,8 +41,8 @@ _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _PSEUDO_LEVEL = 7  # a paragraph that is nothing but short bold text heads what follows it
 _PSEUDO_MAX_CHARS = 80
 _BLOCK_TAGS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer h1 h2 h3 h4 h5 "
-    "h6 header hr li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
+    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer "
+    "h1 h2 h3 h4 h5 h6 header hr li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
 _MAX_DEPTH = 150  # deeper nesting is flattened to text: no page needs it, and hostile ones exhaust the stack
 _SPACE = re.compile(r"\s+")

@@ -8,12 +8,13 @@ the links it found and the job's progress. The version goes live in the last tra
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from flowchat.domain import Job, JobProgress, Page, PageOutcome, Source, Version
+from flowchat.domain import Job, JobProgress, Page, PageOutcome, PageStatus, Source, Version
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Embedder
 from flowchat.errors import FlowChatError
@@ -49,10 +50,11 @@ class Build:
     gate: BulkGate
     fetcher: Fetcher
     job: Job
+    owner: str  # of the job's lease
     source: Source
     version: Version
     check: Callable[[], None]  # raises Canceled when the job should stop
-    progress: JobProgress = JobProgress()
+    progress: JobProgress = field(default_factory=JobProgress)
     hashes: dict[str, str] = field(default_factory=dict)  # {content hash: url} of what is indexed
 
 
@@ -63,11 +65,12 @@ async def run(build: Build) -> None:
     build.progress = _progress_of(known, build.version.chunks)
     build.hashes = await pages.content_hashes(build.db, build.version.seq)
     outcomes, found = await _page_source(build, known)
-    async for batch in _batches(outcomes):
-        build.check()
-        vectors = await asyncio.to_thread(_embed, build, batch)
-        build.check()
-        await _index(build, batch, vectors, found())
+    async with contextlib.aclosing(_batches(outcomes)) as batches:
+        async for batch in batches:
+            build.check()
+            vectors = await asyncio.to_thread(_embed, build, batch)
+            build.check()
+            await _index(build, batch, vectors, found())
     await _go_live(build)
 
 
@@ -93,7 +96,7 @@ async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[P
     return stored_outcomes(build.db, stored, done), lambda: former.pages
 
 
-async def _batches(outcomes: AsyncIterator[PageOutcome]) -> AsyncIterator[list[PageOutcome]]:
+async def _batches(outcomes: AsyncIterator[PageOutcome]) -> AsyncGenerator[list[PageOutcome], None]:
     """Outcomes in their order, in batches of about BATCH_CHUNKS chunks, fetched ahead of the embedding."""
     queue: asyncio.Queue[PageOutcome | None] = asyncio.Queue(QUEUED_PAGES)
 
@@ -113,9 +116,7 @@ async def _batches(outcomes: AsyncIterator[PageOutcome]) -> AsyncIterator[list[P
             await producer
 
 
-async def _next_batch(
-    queue: asyncio.Queue[PageOutcome | None], producer: asyncio.Task[None]
-) -> list[PageOutcome]:
+async def _next_batch(queue: asyncio.Queue[PageOutcome | None], producer: asyncio.Task[None]) -> list[PageOutcome]:
     """The next batch; empty at the end. Raises what the producer raised."""
     batch: list[PageOutcome] = []
     chunks = 0
@@ -167,17 +168,11 @@ async def _index(build: Build, batch: list[PageOutcome], vectors: list[np.ndarra
     progress = build.progress
 
     def transaction(conn: Connection) -> JobProgress:
+        _hold(conn, build)
         counted = progress
         for outcome, page_vectors in zip(batch, vectors, strict=True):
-            counted = _count(counted, _store_page(conn, build.version.seq, outcome, page_vectors, hashes))
-        counted = JobProgress(
-            done=counted.done,
-            total=max(found, counted.done),
-            indexed=counted.indexed,
-            skipped=counted.skipped,
-            failed=counted.failed,
-            chunks=counted.chunks,
-        )
+            counted = _count(counted, *_store_page(conn, build.version.seq, outcome, page_vectors, hashes))
+        counted = replace(counted, total=max(found, counted.done))
         jobs.set_progress(conn, build.job.id, counted)
         return counted
 
@@ -185,58 +180,77 @@ async def _index(build: Build, batch: list[PageOutcome], vectors: list[np.ndarra
     build.hashes = hashes
 
 
+def _hold(conn: Connection, build: Build) -> None:
+    """Nothing is written for a job that another worker has taken over."""
+    if not jobs.renew(conn, build.job.id, build.owner):
+        raise Canceled("another worker has this job")
+
+
 def _store_page(
     conn: Connection, version: int, outcome: PageOutcome, vectors: np.ndarray, hashes: dict[str, str]
-) -> tuple[str, int]:
-    """Store one page; returns its status and number of chunks. A page that says what another says is skipped."""
+) -> tuple[PageStatus, str | None, int]:
+    """Store one page; returns its status, the reason, and its chunks. One that says what another says is skipped."""
     twin = hashes.get(outcome.content_hash) if outcome.content_hash else None
     indexed = outcome.status == "indexed" and twin in (None, outcome.url)
-    status = "skipped" if outcome.status == "indexed" and not indexed else outcome.status
+    status, reason = outcome.status, outcome.reason
+    if outcome.status == "indexed" and not indexed:
+        status, reason = "skipped", "duplicate"
     page_id = pages.finish(
         conn,
         version,
         outcome.url,
         outcome.depth,
         status,
-        reason=outcome.reason if status == outcome.status else "duplicate",
+        reason=reason,
         http_status=outcome.http_status,
         title=outcome.title,
         content_hash=outcome.content_hash,
     )
     pages.enqueue(conn, version, [(link, outcome.depth + 1) for link in outcome.links])
     if not indexed:
-        return status, 0
+        return status, reason, 0
     chunk_store.insert(conn, version, page_id, outcome.title, outcome.chunks, vectors)
     if outcome.content_hash:
         hashes[outcome.content_hash] = outcome.url
-    return status, len(outcome.chunks)
+    return status, reason, len(outcome.chunks)
 
 
-def _count(progress: JobProgress, stored: tuple[str, int]) -> JobProgress:
-    status, chunks = stored
-    return JobProgress(
+def _count(progress: JobProgress, status: PageStatus, reason: str | None, chunks: int) -> JobProgress:
+    reasons = progress.reasons
+    if status in ("skipped", "failed"):
+        counted = Counter(reasons.get(status, {}))
+        counted[reason or "unknown"] += 1
+        reasons = {**reasons, status: dict(counted)}
+    return replace(
+        progress,
         done=progress.done + 1,
-        total=progress.total,
         indexed=progress.indexed + (status == "indexed"),
         skipped=progress.skipped + (status == "skipped"),
         failed=progress.failed + (status == "failed"),
         chunks=progress.chunks + chunks,
+        reasons=reasons,
     )
 
 
 def _progress_of(known: list[Page], chunks: int) -> JobProgress:
-    count = {status: sum(page.status == status for page in known) for status in ("indexed", "skipped", "failed")}
-    return JobProgress(done=sum(count.values()), total=len(known), chunks=chunks, **count)
+    progress = JobProgress(total=len(known), chunks=chunks)
+    for page in known:
+        if page.status != "queued":
+            progress = _count(progress, page.status, page.reason, 0)
+    return progress
 
 
 async def _go_live(build: Build) -> None:
     if build.progress.indexed == 0:
-        why = await pages.reasons(build.db, build.version.seq)
-        counts = why["failed"] + why["skipped"]
+        reasons = build.progress.reasons
+        counts = Counter(reasons.get("failed", {})) + Counter(reasons.get("skipped", {}))
         told = ", ".join(f"{reason} ({number})" for reason, number in counts.most_common(3)) or "no pages"
-        raise FlowChatError("nothing_indexed", f"No page of {build.source.url or build.source.slug} was usable: {told}.")
+        raise FlowChatError(
+            "nothing_indexed", f"No page of {build.source.url or build.source.slug} was usable: {told}."
+        )
 
     def transaction(conn: Connection) -> None:
+        _hold(conn, build)
         versions.make_live(conn, build.version)
         sources.end_crawl(conn, build.source.id)
         jobs.finish(conn, build.job.id, "succeeded")

@@ -80,8 +80,7 @@ async def search_words(db: Database, versions: Sequence[int], words: Sequence[st
         return []
     scope = " or ".join(f'"{_version_word(version)}"' for version in versions)
     rows = await db.rows(
-        "select rowid from chunks_fts where chunks_fts match ?"
-        " order by bm25(chunks_fts, 0.0, ?, ?, ?) limit ?",
+        "select rowid from chunks_fts where chunks_fts match ? order by bm25(chunks_fts, 0.0, ?, ?, ?) limit ?",
         (
             f"(version : ({scope})) AND ({{title headings text}} : ({' OR '.join(quoted)}))".replace(" or ", " OR "),
             _TITLE_WEIGHT,

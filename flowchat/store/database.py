@@ -62,13 +62,28 @@ class Database:
     async def rows(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query, each as it was at one moment."""
         # Only this package calls it: SQL stays inside the store.
-        async with next(self._next_reader).execute(sql, tuple(parameters)) as cursor:
+        reading = asyncio.ensure_future(self._read(sql, tuple(parameters)))
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            # A reader's thread that answers to an event loop which has closed meanwhile would die of it.
+            await asyncio.wait({reading})
+            raise
+
+    async def _read(self, sql: str, parameters: tuple[Any, ...]) -> list[sqlite3.Row]:
+        async with next(self._next_reader).execute(sql, parameters) as cursor:
             return list(await cursor.fetchall())
 
     async def row(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Row | None:
         """The first row of a query, or None."""
-        async with next(self._next_reader).execute(sql, tuple(parameters)) as cursor:
-            return await cursor.fetchone()
+        rows = await self.rows(sql, parameters)
+        return rows[0] if rows else None
+
+    async def integrity_faults(self) -> list[str]:
+        """What SQLite's own checks find: of pages, indexes, the full-text index and foreign keys."""
+        faults = [str(row[0]) for row in await self.rows("pragma integrity_check") if row[0] != "ok"]
+        dangling = await self.rows("pragma foreign_key_check")
+        return faults + [f"a row of {row['table']} refers to a missing row of {row['parent']}" for row in dangling]
 
     async def close(self) -> None:
         for reader in self._readers:
@@ -106,7 +121,6 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
 
 async def _reader(path: Path) -> aiosqlite.Connection:
     reader = aiosqlite.Connection(lambda: connect(path), iter_chunk_size=256)
-    reader.daemon = True  # a process that ends by an exception must not hang on its readers
     await reader
     await reader.execute("pragma query_only = on")
     return reader

@@ -35,12 +35,25 @@ def claim(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
 
 
 def renew(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
-    """False if the job is no longer this worker's."""
+    """Hold a job for another LEASE_S seconds. False if it is no longer this worker's."""
     renewed = conn.execute(
         "update jobs set lease_until = ? where id = ? and lease_owner = ? and status = 'running'",
         (now(LEASE_S), job_id, owner),
     )
     return renewed.rowcount == 1
+
+
+def release(conn: sqlite3.Connection, job_id: str, owner: str) -> None:
+    """Give a job back that goes on after a restart."""
+    conn.execute(
+        "update jobs set status = 'queued', lease_owner = null, lease_until = null"
+        " where id = ? and lease_owner = ? and status = 'running'",
+        (job_id, owner),
+    )
+
+
+def set_version(conn: sqlite3.Connection, job_id: str, version_id: str) -> None:
+    conn.execute("update jobs set version_id = ? where id = ?", (version_id, job_id))
 
 
 def set_progress(conn: sqlite3.Connection, job_id: str, progress: JobProgress) -> None:
@@ -58,6 +71,21 @@ def request_cancel(conn: sqlite3.Connection, job_id: str) -> None:
     conn.execute("update jobs set cancel_requested = 1 where id = ? and status in ('queued', 'running')", (job_id,))
 
 
+def cancel_queued(conn: sqlite3.Connection, job_id: str) -> bool:
+    """End a job that no worker has begun. False if there is none."""
+    ended = conn.execute(
+        "update jobs set status = 'canceled', finished_at = ? where id = ? and status = 'queued'", (now(), job_id)
+    )
+    return ended.rowcount == 1
+
+
+def active_id(conn: sqlite3.Connection, source_id: str) -> str | None:
+    row = conn.execute(
+        "select id from jobs where source_id = ? and status in ('queued', 'running')", (source_id,)
+    ).fetchone()
+    return row["id"] if row else None
+
+
 def release_all(conn: sqlite3.Connection) -> None:
     """Queue what a dead process left running. Only for the one process that owns the data folder."""
     conn.execute("update jobs set status = 'queued', lease_owner = null, lease_until = null where status = 'running'")
@@ -65,7 +93,9 @@ def release_all(conn: sqlite3.Connection) -> None:
 
 async def get(db: Database, job_id: str, tenant_id: str | None = None) -> Job | None:
     """A job; with `tenant_id` only if it is that tenant's."""
-    row = await db.row("select * from jobs where id = ? and (? is null or tenant_id = ?)", (job_id, tenant_id, tenant_id))
+    row = await db.row(
+        "select * from jobs where id = ? and (? is null or tenant_id = ?)", (job_id, tenant_id, tenant_id)
+    )
     return _job(row) if row else None
 
 

@@ -29,6 +29,12 @@ def insert(conn: sqlite3.Connection, key: Key, secret_hash: str) -> None:
     )
 
 
+def set_allowed(conn: sqlite3.Connection, key_id: str, origins: tuple[str, ...], sources: tuple[str, ...]) -> None:
+    conn.execute(
+        "update keys set origins = ?, sources = ? where id = ?", (json.dumps(origins), json.dumps(sources), key_id)
+    )
+
+
 def revoke(conn: sqlite3.Connection, tenant_id: str, key_id: str) -> bool:
     """False if there is no such key; a key already revoked stays as it is."""
     conn.execute(
@@ -42,14 +48,6 @@ def revoke(conn: sqlite3.Connection, tenant_id: str, key_id: str) -> bool:
 async def by_hash(db: Database, secret_hash: str) -> Key | None:
     row = await db.row("select * from keys where hash = ?", (secret_hash,))
     return _key(row) if row else None
-
-
-async def by_name(db: Database, tenant_id: str, name: str) -> list[Key]:
-    """The keys of that name that are not revoked."""
-    rows = await db.rows(
-        "select * from keys where tenant_id = ? and name = ? and revoked_at is null order by id", (tenant_id, name)
-    )
-    return [_key(row) for row in rows]
 
 
 async def list_all(db: Database, tenant_id: str) -> list[Key]:

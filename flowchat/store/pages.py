@@ -1,7 +1,6 @@
 """Pages of a version. While it is being built, its queued pages are the crawl's frontier."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable
 
 from flowchat.domain import Page, PageStatus, now
@@ -59,19 +58,6 @@ async def content_hashes(db: Database, version: int) -> dict[str, str]:
         (version,),
     )
     return {row["content_hash"]: row["url"] for row in rows}
-
-
-async def reasons(db: Database, version: int) -> dict[str, Counter[str]]:
-    """{'skipped': {reason: pages}, 'failed': {reason: pages}}"""
-    rows = await db.rows(
-        "select status, reason, count(*) as n from pages where version = ? and status in ('skipped', 'failed')"
-        " group by status, reason",
-        (version,),
-    )
-    counted: dict[str, Counter[str]] = {"skipped": Counter(), "failed": Counter()}
-    for row in rows:
-        counted[row["status"]][row["reason"] or "unknown"] = row["n"]
-    return counted
 
 
 def _page(row: Row) -> Page:

@@ -34,6 +34,15 @@ def insert(conn: sqlite3.Connection, source: Source) -> None:
     )
 
 
+def slugs(conn: sqlite3.Connection, tenant_id: str) -> set[str]:
+    rows = conn.execute("select slug from sources where tenant_id = ?", (tenant_id,)).fetchall()
+    return {row["slug"] for row in rows}
+
+
+def set_config(conn: sqlite3.Connection, source_id: str, config: CrawlConfig) -> None:
+    conn.execute("update sources set config = ? where id = ?", (json.dumps(asdict(config)), source_id))
+
+
 def set_status(conn: sqlite3.Connection, source_id: str, status: SourceStatus) -> None:
     """A revoked source stays revoked."""
     conn.execute("update sources set status = ? where id = ? and status <> 'revoked'", (status, source_id))

@@ -5,6 +5,8 @@ import sqlite3
 from flowchat.domain import Tenant, new_id, now
 from flowchat.store.database import Database, Row
 
+_FIRST = "select * from tenants order by id limit 1"
+
 
 def insert(conn: sqlite3.Connection, slug: str, name: str) -> Tenant:
     tenant = Tenant(new_id("ten"), slug, name, now())
@@ -16,7 +18,13 @@ def insert(conn: sqlite3.Connection, slug: str, name: str) -> Tenant:
 
 
 async def first(db: Database) -> Tenant | None:
-    row = await db.row("select * from tenants order by id limit 1")
+    row = await db.row(_FIRST)
+    return _tenant(row) if row else None
+
+
+def first_now(conn: sqlite3.Connection) -> Tenant | None:
+    """The first tenant as a transaction sees it."""
+    row = conn.execute(_FIRST).fetchone()
     return _tenant(row) if row else None
 
 

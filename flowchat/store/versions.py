@@ -34,8 +34,9 @@ def make_live(conn: sqlite3.Connection, version: Version) -> None:
     conn.execute("update sources set live_version = ? where id = ?", (version.id, version.source_id))
 
 
-def fail(conn: sqlite3.Connection, version_id: str) -> None:
-    conn.execute("update versions set status = 'failed' where id = ? and status = 'building'", (version_id,))
+def fail_building(conn: sqlite3.Connection, source_id: str) -> None:
+    """Give up what is being built for a source. Only its active job builds, so there is one version at most."""
+    conn.execute("update versions set status = 'failed' where source_id = ? and status = 'building'", (source_id,))
 
 
 async def get(db: Database, version_id: str) -> Version | None:
@@ -73,6 +74,24 @@ def delete_if_empty(conn: sqlite3.Connection, seq: int) -> None:
     """Remove the version's row once its pages are gone (jobs forget it)."""
     conn.execute("update jobs set version_id = null where version_id = (select id from versions where seq = ?)", (seq,))
     conn.execute("delete from versions where seq = ?", (seq,))
+
+
+async def faults(db: Database) -> list[str]:
+    """Versions in a state that no sequence of whole transactions leads to."""
+    checks = {
+        "a source's live version is not in state live": "select s.id from sources s join versions v"
+        " on v.id = s.live_version where v.status <> 'live' or v.source_id <> s.id",
+        "a version in state live is not its source's live version": "select v.id from versions v join sources s"
+        " on s.id = v.source_id where v.status = 'live' and s.live_version is not v.id",
+        "a version is being built without an active job": "select v.id from versions v where v.status = 'building'"
+        " and not exists (select 1 from jobs j where j.version_id = v.id and j.status in ('queued', 'running'))",
+        "a page is indexed but has no chunk": "select p.url from pages p where p.status = 'indexed' and p.version in"
+        " (select seq from versions where status in ('live', 'building'))"
+        " and not exists (select 1 from chunks c where c.page_id = p.id)",
+        "a page has chunks but is not indexed": "select p.url from pages p where p.status <> 'indexed'"
+        " and exists (select 1 from chunks c where c.page_id = p.id)",
+    }
+    return [f"{what}: {row[0]}" for what, sql in checks.items() for row in await db.rows(sql)]
 
 
 def _version(row: Row) -> Version:

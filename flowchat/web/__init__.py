@@ -1,1 +1,30 @@
-"""HTTP: parse, call a service, render."""
+"""HTTP: parse a request, call one service, render what it returns."""
+
+from pathlib import Path
+
+from quart import Quart
+
+import flowchat
+from flowchat.services.context import Appliance
+from flowchat.web import api, auth, chat, health, pages, respond
+
+MAX_BODY_BYTES = 64 * 1024  # a body is buffered before its handler reads it
+HEARTBEAT_S = 10.0
+_CHECKOUT = Path(flowchat.__file__).resolve().parent.parent
+
+
+def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
+    """The whole HTTP surface of an appliance. Raises FlowChatError for proxies that can't be understood."""
+    web = Quart(
+        "flowchat",
+        static_folder=str(_CHECKOUT / "static"),
+        template_folder=str(_CHECKOUT / "templates"),
+    )
+    web.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    web.config["HEARTBEAT_S"] = heartbeat_s
+    web.extensions["appliance"] = app
+    web.extensions["trusted_proxies"] = auth.parse_networks(app.settings.trusted_proxies)
+    respond.install(web)
+    for blueprint in (chat.blueprint, api.blueprint, health.blueprint, pages.blueprint):
+        web.register_blueprint(blueprint)
+    return web

@@ -1,0 +1,32 @@
+"""The command `flowchat`."""
+
+import sys
+
+import click
+
+from flowchat import __version__
+from flowchat.cli import ask, crawl, keys, models, system
+from flowchat.errors import FlowChatError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Answers from your own site, every sentence checked. Settings are environment variables: see `settings`."""
+
+
+for command in (system.serve, crawl.crawl, ask.ask, models.models, keys.keys, system.check, system.show_settings):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Expected failures are one readable line on stderr and exit code 1."""
+    try:
+        cli()
+    except FlowChatError as error:
+        click.echo(f"flowchat: {error.message}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""retrieve → rerank → generate → cite → verify → stream.
+
+Sentences of the sources that answer by themselves open the answer word for word, at once; then the model goes on, and
+only what its sources entail is shown. Whether to answer at all is decided from the reranker's scores, before any text:
+a small model asked whether it knows says "no" to what it could answer and "yes" to what it can't.
+"""
+
+import asyncio
+import logging
+import math
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowchat.answer.generate import SentenceBuffer, build_messages, stream_text
+from flowchat.answer.phrases import phrase
+from flowchat.answer.quote import Quote, says_the_same, select_quotes
+from flowchat.answer.rerank import Evidence, place, rank_sentences, rerank
+from flowchat.answer.retrieve import retrieve
+from flowchat.answer.verify import Verdict, verify
+from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Version
+from flowchat.engines.load import Engines
+from flowchat.engines.priority import BulkGate
+from flowchat.engines.protocols import GenerationUsage, Generator
+from flowchat.errors import ModelError
+from flowchat.sentences import split_sentences
+from flowchat.settings import Settings
+from flowchat.store.database import Database
+
+MAX_QUOTES = 3
+MIN_QUOTE_SCORE = 0.5
+SUGGESTIONS = 3
+PREVIEW_CHARS = 240
+
+_FOLLOWS_UP = re.compile(
+    r"\b(it|its|they|them|their|that|this|those|these|there|one|ones)\b|^(and|but|what about|why|how so)\b"
+)
+_SHORT_WORDS = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`history` are the conversation's former questions, oldest first; `versions` is what may be searched."""
+
+    query: str
+    history: tuple[str, ...]
+    versions: tuple[Version, ...]
+    mode: Mode
+    locale: str
+
+
+@dataclass(slots=True)
+class Answer:
+    """Filled in as the events are made; complete when they end."""
+
+    text: str = ""
+    refusal: bool = False
+    reason: str | None = None
+    chunks: list[Hit] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    suggestions: list[dict[str, str]] = field(default_factory=list)
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Answerer:
+    """Answers questions; one for the whole process."""
+
+    def __init__(self, settings: Settings, db: Database, engines: Engines, gate: BulkGate) -> None:
+        self._settings = settings
+        self._db = db
+        self._engines = engines
+        self._gate = gate
+
+    async def answer(self, question: Question, answer: Answer) -> AsyncGenerator[Event, None]:
+        """The events of the contract but `stream.done`, in order. Raises FlowChatError; closing it stops the model."""
+        yield Event("retrieval.started", {"query": question.query})
+        with self._gate.interactive():
+            query = standalone_query(question.query, question.history)
+            hits, ranked = await self._find(query, question.versions)
+            answer.chunks = hits
+            yield Event("retrieval.reranked", {"chunks": [_hit_data(hit) for hit in hits]})
+            if confidence(hits, ranked) < self._settings.refuse_below:
+                yield _refuse(answer, question.locale, "not_covered")
+                return
+            script = _Script(answer)
+            async with aclosing(self._tell(query, question.mode, ranked, script, answer)) as events:
+                async for event in events:
+                    yield event
+            if not script.shown:
+                yield _refuse(answer, question.locale, "not_supported")
+
+    async def _find(self, query: str, versions: Sequence[Version]) -> tuple[list[Hit], list[Evidence]]:
+        if not versions:
+            return [], []
+        chunks = await retrieve(self._db, self._engines.embedder, query, versions)
+        hits = await asyncio.to_thread(rerank, self._engines.reranker, query, chunks)
+        return hits, await asyncio.to_thread(rank_sentences, self._engines.reranker, query, hits)
+
+    async def _tell(
+        self, query: str, mode: Mode, ranked: Sequence[Evidence], script: "_Script", answer: Answer
+    ) -> AsyncGenerator[Event, None]:
+        """Quotes first, then what the model adds; or the model first, and quotes where it said nothing."""
+        quotes = select_quotes(ranked, MAX_QUOTES, MIN_QUOTE_SCORE)
+        leading = self._settings.lead_quotes
+        for event in self._quote(quotes[:leading], script):
+            yield event
+        if self._engines.generator is not None and quotes:
+            generated = self._generate(self._engines.generator, query, mode, quotes, script, answer)
+            async with aclosing(generated) as events:
+                async for event in events:
+                    yield event
+        if not script.shown:
+            for event in self._quote(quotes, script):
+                yield event
+
+    def _quote(self, quotes: Sequence[Quote], script: "_Script") -> list[Event]:
+        """A verbatim sentence is entailed by the chunk it stands in."""
+        return [
+            event
+            for quote in quotes
+            for number, sentence in enumerate(quote.sentences)
+            for event in script.show(sentence, Verdict(quote.chunk, 1.0, sentence), "\n\n" if number == 0 else " ")
+        ]
+
+    async def _generate(
+        self,
+        generator: Generator,
+        query: str,
+        mode: Mode,
+        quotes: Sequence[Quote],
+        script: "_Script",
+        answer: Answer,
+    ) -> AsyncGenerator[Event, None]:
+        """The model's sentences, each through the gate. A model that fails leaves the answer to the quotes."""
+        usage = GenerationUsage()
+        buffer = SentenceBuffer()
+        chunks = list({quote.chunk.id: quote.chunk for quote in quotes}.values())
+        said: list[str] = [quote.text for quote in quotes[: self._settings.lead_quotes]]
+        try:
+            async with aclosing(stream_text(generator, build_messages(query, quotes), usage)) as pieces:  # type: ignore[type-var]
+                async for piece in pieces:
+                    for sentence in buffer.add(piece):
+                        for event in await self._gate_sentence(sentence, mode, chunks, said, script):
+                            yield event
+            for sentence in buffer.rest():
+                for event in await self._gate_sentence(sentence, mode, chunks, said, script):
+                    yield event
+        except ModelError as error:
+            log.warning("the generator failed, the answer is quotes only: %s", error)
+        finally:
+            answer.tokens_in, answer.tokens_out = usage.tokens_in, usage.tokens_out
+
+    async def _gate_sentence(
+        self, sentence: str, mode: Mode, chunks: Sequence[Chunk], said: list[str], script: "_Script"
+    ) -> list[Event]:
+        """Nothing for what was said already; a bare verdict for what is not entailed; else the sentence."""
+        if any(says_the_same(sentence, other) for other in said):
+            return []
+        verdict = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
+        ok = verdict.score >= self._settings.verify_threshold
+        if not ok and mode == "gate":
+            return [script.withhold(verdict)]
+        said.append(sentence)
+        return script.show(sentence, verdict, "\n\n", ok=ok)
+
+
+class _Script:
+    """Numbers the citations and keeps the answer's text in step with its events."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._refs = 0
+
+    @property
+    def shown(self) -> bool:
+        return bool(self._answer.citations)
+
+    def show(self, sentence: str, verdict: Verdict, glue: str, *, ok: bool = True) -> list[Event]:
+        """A sentence's text, its citation and its verdict."""
+        self._refs += 1
+        text = glue + sentence if self._answer.text else sentence
+        self._answer.text += text
+        chunk = verdict.chunk
+        self._answer.citations.append(
+            Citation(self._refs, chunk.id, chunk.url, chunk.title, verdict.evidence, ok, round(verdict.score, 4))
+        )
+        return [
+            Event("generation.token", {"text": text}),
+            Event("generation.cited", {"ref": self._refs, "chunkId": chunk.id}),
+            Event("nli.verified", self._verdict(verdict, ok) | {"evidence": verdict.evidence}),
+        ]
+
+    def withhold(self, verdict: Verdict) -> Event:
+        """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
+        self._refs += 1
+        return Event("nli.verified", self._verdict(verdict, ok=False) | {"chunkId": verdict.chunk.id})
+
+    def _verdict(self, verdict: Verdict, ok: bool) -> dict[str, Any]:
+        return {"ref": self._refs, "ok": ok, "score": round(verdict.score, 4)}
+
+
+def standalone_query(query: str, history: Sequence[str]) -> str:
+    """A follow-up question with the question before it, so that it can be searched for by itself."""
+    if not history:
+        return query
+    leans = _FOLLOWS_UP.search(query.lower()) or len(query.split()) <= _SHORT_WORDS
+    return f"{history[-1]} {query}" if leans else query
+
+
+def confidence(hits: Sequence[Hit], ranked: Sequence[Evidence]) -> float:
+    """How sure the reranker is that the sources answer (0-1): the best chunk and the best sentence, mean of logits."""
+    if not hits or not ranked:
+        return 0.0
+    mean = (_logit(hits[0].score) + _logit(ranked[0].score)) / 2
+    return 1 / (1 + math.exp(-mean))
+
+
+def _logit(probability: float) -> float:
+    clipped = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(clipped / (1 - clipped))
+
+
+def _refuse(answer: Answer, locale: str, reason: str) -> Event:
+    """The localised refusal; the nearest pages become suggestions."""
+    answer.refusal, answer.reason = True, reason
+    answer.text = phrase("refusal", locale)
+    pages = {hit.chunk.url.partition("#")[0]: hit.chunk.title for hit in answer.chunks}
+    answer.suggestions = [{"url": url, "title": title} for url, title in list(pages.items())[:SUGGESTIONS]]
+    return Event("generation.token", {"text": answer.text})
+
+
+def _hit_data(hit: Hit) -> dict[str, Any]:
+    chunk = hit.chunk
+    preview = split_sentences(chunk.text)[0][:PREVIEW_CHARS] if chunk.text else ""
+    return {
+        "id": chunk.id,
+        "url": chunk.url,
+        "score": round(hit.score, 4),
+        "title": chunk.title,
+        "heading": place(chunk),
+        "quote": preview,
+    }

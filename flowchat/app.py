@@ -1,0 +1,261 @@
+"""Composition root: opens the data folder, store, engines and queue, serves, and closes them in the opposite order."""
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+
+from flowchat.answer.pipeline import Answerer
+from flowchat.engines.priority import BulkGate
+from flowchat.errors import Conflict, FlowChatError
+from flowchat.net.appliance import wait_until_live
+from flowchat.net.openai_stream import stream_chat
+from flowchat.services import jobs, startup
+from flowchat.services.context import Appliance, Context
+from flowchat.settings import Settings
+from flowchat.store.database import open_database
+from flowchat.store.migrate import migrate
+from flowchat.tasks import Queue
+from flowchat.web import create_web
+
+LOCK_FILE = "flowchat.lock"
+GRACE_S = 3.0  # for requests in flight when the appliance stops
+LOOK_FOR_JOBS_S = 15.0
+KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
+LIVE_TIMEOUT_S = 30.0
+
+LOCK_WAIT_S = 2.0
+
+Report = Callable[[str], None]  # prints a text for the operator
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a data folder. `url` is '' if it does not serve."""
+
+    pid: int
+    url: str
+
+
+@contextmanager
+def holding(data_dir: Path, url: str = "") -> Iterator[None]:
+    """Hold the data folder, which is made if missing, for this process alone. Raises Conflict `folder_in_use`."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / LOCK_FILE).open("a+") as file:
+        if not _lock(file):
+            other = _told_by(file.name)
+            who = f"FlowChat at {other.url} (process {other.pid})" if other.url else f"process {other.pid or 'unknown'}"
+            raise Conflict("folder_in_use", f"The data folder {data_dir} is in use by {who}. Stop that first.")
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "url": url}))
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _lock(file: IO[str]) -> bool:
+    """Take the lock, waiting a moment for those who only look at it."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+
+
+def holder(data_dir: Path) -> Holder | None:
+    """Who holds the data folder at this moment."""
+    path = data_dir / LOCK_FILE
+    if not path.exists():
+        return None
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _told_by(file.name)
+    return None
+
+
+def _told_by(lock_file: str) -> Holder:
+    try:
+        told = json.loads(Path(lock_file).read_text())
+        return Holder(told["pid"], told["url"])
+    except ValueError:
+        return Holder(0, "")  # it has just taken the lock, or is about to give it back
+
+
+def prepare_folder(settings: Settings) -> None:
+    """Make or migrate a data folder that no appliance runs on; one that runs has done it."""
+    present = holder(settings.data_dir)
+    if present is not None and present.url:
+        return
+    with holding(settings.data_dir):
+        migrate(settings.database_path)
+
+
+@asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """The database and the queue of a prepared folder, without models. Beside a running appliance, too."""
+    with closing(Queue(settings.data_dir)) as queue:
+        async with open_database(settings.database_path) as db:
+            yield Context(settings=settings, db=db, wake=queue.wake)
+
+
+@asynccontextmanager
+async def open_appliance(settings: Settings) -> AsyncIterator[tuple[Appliance, Queue]]:
+    """Everything but the web, of a prepared folder that this process holds. The queue's workers are not started."""
+    # Importing the model libraries takes longer than most commands, which don't need them.
+    from flowchat.engines.load import load_engines
+
+    with closing(Queue(settings.data_dir)) as queue:
+        async with open_database(settings.database_path) as db:
+            engines = await asyncio.to_thread(load_engines, settings, stream_chat)
+            gate = BulkGate()
+            answerer = Answerer(settings, db, engines, gate)
+            try:
+                yield (
+                    Appliance(settings=settings, db=db, wake=queue.wake, engines=engines, gate=gate, answerer=answerer),
+                    queue,
+                )
+            finally:
+                await asyncio.to_thread(engines.close)
+
+
+def serve(settings: Settings, pull_models: Callable[[Settings], None], report: Report) -> None:
+    """Serve until SIGTERM or SIGINT. `pull_models` fetches what is missing; `report` prints a text for the operator.
+
+    Raises FlowChatError: folder or port in use, models missing, a database that is too new.
+    """
+    with closing(_bind(settings.host, settings.port)) as listener:
+        settings = replace(settings, port=listener.getsockname()[1])
+        with holding(settings.data_dir, reachable_url(settings)):
+            migrate(settings.database_path)
+            asyncio.run(_first_start(settings, report))
+            pull_models(settings)
+            asyncio.run(_serve(settings, listener, report))
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket that does not listen yet: a port in use is said at once, and connections come when all is ready."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FlowChatError(
+            "cannot_listen",
+            f"Can't listen on {host}, port {port}: {reason}. Choose another with --host and --port, or "
+            "FLOWCHAT_HOST and FLOWCHAT_PORT.",
+        ) from None
+    return listener
+
+
+def listen_url(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def reachable_url(settings: Settings) -> str:
+    """The appliance's address from this machine."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.host, settings.host)  # noqa: S104
+    return listen_url(replace(settings, host=here))
+
+
+async def _first_start(settings: Settings, report: Report) -> None:
+    async with open_context(settings) as app:
+        secret = await startup.first_admin_key(app)
+    if secret is not None:
+        report(_boxed("Your admin API key, shown only this once:", secret, "More keys: flowchat keys create --help"))
+
+
+def _boxed(*lines: str) -> str:
+    width = max(len(line) for line in lines)
+    inside = [f"│ {line:{width}} │" for line in lines]
+    return "\n".join([f"┌{'─' * (width + 2)}┐", *inside, f"└{'─' * (width + 2)}┘"])
+
+
+async def _serve(settings: Settings, listener: socket.socket, report: Report) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_appliance(settings) as (app, queue):
+        await startup.resume_jobs(app)
+        await startup.queue_missing_work(app)
+        web = create_web(app)
+        queue.start(app)
+        looking = asyncio.create_task(_look_for_jobs(app, queue))
+        serving = asyncio.create_task(hypercorn_serve(web, _hypercorn(listener), shutdown_trigger=stop.wait))
+        try:
+            await _announce(settings, serving, report)
+            await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.set()
+            app.stopping.set()
+            looking.cancel()
+            await app.runs.stop_all()
+            await _end(serving)
+            await asyncio.to_thread(queue.stop)
+
+
+def _hypercorn(listener: socket.socket) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.graceful_timeout = GRACE_S
+    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.include_server_header = False
+    config.loglevel = "WARNING"
+    return config
+
+
+async def _announce(settings: Settings, serving: asyncio.Task[None], report: Report) -> None:
+    """Once it answers, or not at all if it ends before. Raises FlowChatError if it doesn't answer."""
+    live = asyncio.create_task(wait_until_live(reachable_url(settings), LIVE_TIMEOUT_S))
+    await asyncio.wait({serving, live}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        live.cancel()
+        return
+    await live
+    report(f"Open {settings.public_url or reachable_url(settings)}/ in a browser.")
+    report(f"ready {listen_url(settings)}")
+
+
+async def _look_for_jobs(app: Appliance, queue: Queue) -> None:
+    """At start, and again and again: a wake-up may get lost, a job does not."""
+    while True:
+        if queue.is_empty:
+            await jobs.wake_waiting(app)
+        await asyncio.sleep(LOOK_FOR_JOBS_S)
+
+
+async def _end(serving: asyncio.Task[None]) -> None:
+    """Wait for the server to end as it should; cancel it if it doesn't."""
+    # From Python 3.12 on, Hypercorn waits without limit for clients that keep a stream open (its issue 308).
+    await asyncio.wait({serving}, timeout=GRACE_S + 1)
+    serving.cancel()
+    try:
+        await serving
+    except asyncio.CancelledError:
+        log.warning("stopped without waiting for clients that were still connected")

@@ -1,0 +1,1 @@
+"""The commands of `flowchat`, by what they are about."""

@@ -1,0 +1,34 @@
+"""From a blocking model in a worker thread to an async iterator."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+Emit = Callable[[str], bool]  # hands a piece of text over ('' for none); True: stop generating
+
+
+async def stream_from_thread(pool: ThreadPoolExecutor, work: Callable[[Emit], None]) -> AsyncIterator[str]:
+    """Run `work` in `pool` and yield what it emits; what it raises is raised here.
+
+    Closing the iterator makes the next `emit` return True, or keeps `work` from starting at all; it does not wait.
+    What a slow reader leaves lying is bounded by the number of pieces that `work` emits (a generator's max_tokens).
+    """
+    loop = asyncio.get_running_loop()
+    pieces: asyncio.Queue[str | None] = asyncio.Queue()
+    stopped = threading.Event()
+
+    def emit(piece: str) -> bool:
+        if piece and not stopped.is_set():
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+        return stopped.is_set()
+
+    working = loop.run_in_executor(pool, work, emit)
+    working.add_done_callback(lambda _: pieces.put_nowait(None))
+    try:
+        while (piece := await pieces.get()) is not None:
+            yield piece
+        await working
+    finally:
+        stopped.set()
+        working.cancel()

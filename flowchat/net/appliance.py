@@ -1,0 +1,80 @@
+"""Talks to a running appliance on this machine, as any client would."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from flowchat.domain import Event
+from flowchat.errors import FlowChatError
+
+LIVE_PATH = "/health/live"
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 600.0  # the appliance has a time-out of its own (FLOWCHAT_ANSWER_TIMEOUT_S)
+POLL_S = 0.05
+
+
+async def wait_until_live(url: str, timeout_s: float) -> None:
+    """Raises FlowChatError `not_live` if nothing answers in time."""
+    async with httpx.AsyncClient(trust_env=False, timeout=timeout_s) as client:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not await _is_live(client, url):  # noqa: ASYNC110 (another process can't set an Event)
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise FlowChatError("not_live", f"{url}{LIVE_PATH} doesn't answer.", status=503) from None
+
+
+async def _is_live(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(f"{url}{LIVE_PATH}")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def stream_chat(url: str, key: str, query: str, sources: list[str]) -> AsyncGenerator[Event, None]:
+    """The events of an answer. Raises FlowChatError: what the appliance says, or that it can't be reached."""
+    async with _chat(url, key, query, sources, "text/event-stream") as response:
+        name = ""
+        async for line in response.aiter_lines():
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                yield Event(name, json.loads(value))
+
+
+async def ask(url: str, key: str, query: str, sources: list[str]) -> dict[str, Any]:
+    """The finished answer, as the contract's JSON. Raises what `stream_chat` raises."""
+    async with _chat(url, key, query, sources, "application/json") as response:
+        answer: dict[str, Any] = json.loads(await response.aread())
+        return answer
+
+
+@asynccontextmanager
+async def _chat(url: str, key: str, query: str, sources: list[str], accept: str) -> AsyncIterator[httpx.Response]:
+    body = {"query": query, **({"source": sources} if sources else {})}
+    headers = {"X-FlowChat-Key": key, "Accept": accept}
+    timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=timeout) as client,
+            client.stream("POST", f"{url}/v1/chat", json=body, headers=headers) as response,
+        ):
+            if response.status_code != 200:
+                raise _problem(await response.aread(), response.status_code)
+            yield response
+    except httpx.TransportError as error:
+        reason = str(error) or type(error).__name__
+        raise FlowChatError("unreachable", f"The appliance at {url} can't be reached ({reason}).", status=503) from None
+
+
+def _problem(body: bytes, status: int) -> FlowChatError:
+    try:
+        problem: dict[str, Any] = json.loads(body)
+        return FlowChatError(problem["code"], problem["detail"], status=status, param=problem.get("param"))
+    except (ValueError, KeyError, TypeError):
+        return FlowChatError("bad_answer", f"The appliance answered {status}.", status=status)

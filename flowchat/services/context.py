@@ -1,0 +1,47 @@
+"""What the services work with. app.py makes it; so does the command line, which needs no models for most things."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flowchat.answer.pipeline import Answerer
+from flowchat.engines.priority import BulkGate
+from flowchat.services.limits import RateLimiter, Slots
+from flowchat.services.runs import Runs
+from flowchat.settings import Settings
+from flowchat.store.database import Database
+
+if TYPE_CHECKING:
+    from flowchat.engines.load import Engines  # importing the model libraries takes longer than most commands
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """Enough to read and change what is stored. `wake(job_id)` tells a worker; the jobs table is the truth."""
+
+    settings: Settings
+    db: Database
+    wake: Callable[[str], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Appliance(Context):
+    """The running appliance. `stopping` asks its jobs to let go; they are queued again for the next start.
+
+    `runs`, `slots` and `limiter` are what chat keeps in memory.
+    """
+
+    engines: Engines
+    gate: BulkGate
+    answerer: Answerer
+    stopping: threading.Event = field(default_factory=threading.Event)
+    runs: Runs = field(default_factory=Runs, init=False)
+    slots: Slots = field(init=False)
+    limiter: RateLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = Slots(self.settings.parallel_answers, self.settings.queued_answers)
+        self.limiter = RateLimiter(self.settings.questions_per_minute)

@@ -1,0 +1,47 @@
+"""FlowChat's own documentation, for people: the same documents that the source `docs` is made of."""
+
+from dataclasses import dataclass
+
+from flowchat.errors import NotFound
+from flowchat.ingest.documents import DOCS_PREFIX, builtin_documents
+from flowchat.ingest.extract import extract_markdown, render_markdown
+from flowchat.services.context import Context
+from flowchat.services.tenants import DOCS_SLUG, system_actor
+from flowchat.store import sources
+
+
+@dataclass(frozen=True, slots=True)
+class DocsPage:
+    """One document; `path` is its address here."""
+
+    name: str
+    title: str
+    html: str
+
+    @property
+    def path(self) -> str:
+        return DOCS_PREFIX + self.name
+
+
+def list_pages() -> list[DocsPage]:
+    """All documents, in the order of their names."""
+    return [_rendered(name, text) for name, text in builtin_documents().items()]
+
+
+def get_page(name: str) -> DocsPage:
+    """Raises NotFound."""
+    text = builtin_documents().get(name)
+    if text is None:
+        raise NotFound("page", name)
+    return _rendered(name, text)
+
+
+async def are_answerable(app: Context) -> bool:
+    """Whether the source `docs` is indexed: that takes a moment after the first start."""
+    actor = await system_actor(app.db)
+    source = await sources.get(app.db, actor.tenant_id, DOCS_SLUG)
+    return source is not None and source.live_version is not None and source.status != "revoked"
+
+
+def _rendered(name: str, text: str) -> DocsPage:
+    return DocsPage(name, extract_markdown(text).title or name, render_markdown(text))

@@ -1,0 +1,181 @@
+"""Answers in the making: each a task that numbers its events, so that clients may join, leave and come back."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from flowchat.domain import Event
+from flowchat.errors import FlowChatError
+
+LINGER_S = 60.0  # how long a resumable answer goes on without its client (contract, section 2)
+CLAIM_S = 5.0  # a client that has gone before it read anything never subscribes
+KEEP_S = 900.0
+KEEP_RUNS = 1000
+_DONE_FIELDS = ("refusal", "reason", "conversation_id", "conversation_token", "message_id", "suggestions", "usage")
+
+
+class Run:
+    """One answer. Its work publishes events; any number of subscribers read them, from 1 or from where they were."""
+
+    def __init__(self, key_id: str, linger_s: float, on_end: Callable[[], None]) -> None:
+        self.key_id = key_id
+        self.result: dict[str, Any] = {}
+        self.failure: FlowChatError | None = None
+        self.stopped_by: FlowChatError | None = None
+        self.ended_at: float | None = None
+        self._linger_s = linger_s
+        self._on_end = on_end
+        self._events: list[Event] = []
+        self._news = asyncio.Event()
+        self._subscribers = 0
+        self._task: asyncio.Task[None] | None = None
+        self._leaving: asyncio.TimerHandle | None = None
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        """`work` publishes the events, the last of them by `finish` or `fail`."""
+        self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._end)
+        self._stop_after(CLAIM_S)
+
+    def publish(self, event: Event) -> None:
+        self._events.append(event)
+        self._wake()
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Publish `stream.done`. `result` is the whole answer as the contract's JSON."""
+        self.result = result
+        self.publish(Event("stream.done", {name: result[name] for name in _DONE_FIELDS}))
+
+    def fail(self, error: FlowChatError) -> None:
+        """Publish `error`, then `stream.done`."""
+        self.failure = error
+        self.publish(Event("error", {"code": error.code, "message": error.message}))
+        self.publish(Event("stream.done", {"refusal": False, "reason": error.code}))
+
+    def last(self, name: str) -> dict[str, Any]:
+        """The data of the newest event of that name; empty if there was none."""
+        return next((event.data for event in reversed(self._events) if event.name == name), {})
+
+    async def events(
+        self, after: int = 0, silence_s: float | None = None
+    ) -> AsyncGenerator[tuple[int, Event] | None, None]:
+        """The events with their ids (1, 2, …), from the one after `after` on. None: `silence_s` without news."""
+        self._subscribe()
+        try:
+            position = max(0, after)
+            while True:
+                news = self._news
+                while position < len(self._events):
+                    position += 1
+                    yield position, self._events[position - 1]
+                if self.ended_at is not None:
+                    return
+                try:
+                    async with asyncio.timeout(silence_s):
+                        await news.wait()
+                except TimeoutError:
+                    yield None
+        finally:
+            self._unsubscribe()
+
+    def stop(self, why: FlowChatError) -> None:
+        """Cancel the work; it finds the reason in `stopped_by`."""
+        if self._task and not self._task.done() and self.stopped_by is None:
+            self.stopped_by = why
+            self._task.cancel()
+
+    async def wait(self) -> None:
+        """Until the work has ended."""
+        if self._task:
+            await asyncio.wait([self._task])
+
+    def _subscribe(self) -> None:
+        self._subscribers += 1
+        if self._leaving:
+            self._leaving.cancel()
+
+    def _unsubscribe(self) -> None:
+        self._subscribers -= 1
+        if not self._subscribers and self.ended_at is None:
+            self._stop_after(self._linger_s)
+
+    def _stop_after(self, delay_s: float) -> None:
+        why = FlowChatError("abandoned", "Nobody was reading this answer, so it was stopped. Ask again.", status=410)
+        self._leaving = asyncio.get_running_loop().call_later(delay_s, self.stop, why)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self.ended_at = time.monotonic()
+        self._on_end()
+        if self._leaving:
+            self._leaving.cancel()
+        self._wake()
+        if not task.cancelled():
+            task.result()  # a bug in the work reaches the event loop's exception handler
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    run: Run
+    request_hash: str
+
+
+class Runs:
+    """The answers in the making, and for a while the finished ones that their client may ask for again."""
+
+    def __init__(self) -> None:
+        self._active: set[Run] = set()
+        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+
+    def resumable(self, key_id: str, idempotency_key: str, request_hash: str) -> Run | None:
+        """The run that this very request started. Raises FlowChatError (422) where another request used the key."""
+        self._forget_old()
+        kept = self._kept.get((key_id, idempotency_key))
+        if kept is None:
+            return None
+        if kept.request_hash != request_hash:
+            raise FlowChatError(
+                "idempotency_key_reused",
+                "This Idempotency-Key was sent with another question. Choose a new one for every question.",
+                status=422,
+                param="Idempotency-Key",
+            )
+        return kept.run
+
+    def open(self, key_id: str, idempotency_key: str | None, request_hash: str, on_end: Callable[[], None]) -> Run:
+        """A new run, not started yet; resumable where there is an idempotency key."""
+
+        def end() -> None:
+            self._active.discard(run)
+            on_end()
+
+        run = Run(key_id, LINGER_S if idempotency_key else 0, end)
+        self._active.add(run)
+        if idempotency_key:
+            self._kept[key_id, idempotency_key] = _Kept(run, request_hash)
+        return run
+
+    def count_active(self, key_id: str) -> int:
+        return sum(run.key_id == key_id for run in self._active)
+
+    async def stop_all(self) -> None:
+        """End every answer with an `error` event: the appliance is about to stop."""
+        why = FlowChatError("shutting_down", "FlowChat is restarting. Ask again in a minute.", status=503)
+        stopping = list(self._active)
+        for run in stopping:
+            run.stop(why)
+        for run in stopping:
+            await run.wait()
+
+    def _forget_old(self) -> None:
+        horizon = time.monotonic() - KEEP_S
+        for name, kept in list(self._kept.items()):
+            ended_at = kept.run.ended_at
+            if ended_at is not None and (ended_at < horizon or len(self._kept) > KEEP_RUNS):
+                del self._kept[name]

@@ -1,0 +1,56 @@
+"""What happens when the appliance starts, before it answers. Only for the process that holds the data folder."""
+
+from flowchat.domain import Source
+from flowchat.ingest.documents import builtin_hash
+from flowchat.services import homepage, keys, sources
+from flowchat.services.context import Context
+from flowchat.services.tenants import DOCS_SLUG, system_actor
+from flowchat.store import jobs, versions
+from flowchat.store import sources as source_store
+from flowchat.store.database import Connection
+
+
+async def first_admin_key(app: Context) -> str | None:
+    """The secret of the first tenant's first admin key, if it never had one."""
+    actor = await system_actor(app.db)
+    if any(key.type == "admin" for key in await keys.list_all(app, actor)):
+        return None
+    _, secret = await keys.create(app, actor, keys.NewKey("admin", name="first admin key"))
+    return secret
+
+
+async def resume_jobs(app: Context) -> None:
+    """Queue again what a killed process left running."""
+    await app.db.write(jobs.release_all)
+
+
+async def queue_missing_work(app: Context) -> None:
+    """The homepage's key, the built-in documents if they changed, and sources whose vectors are another model's."""
+    await homepage.ensure(app)
+    actor = await system_actor(app.db)
+    docs = await source_store.get(app.db, actor.tenant_id, DOCS_SLUG)
+    if docs is not None and docs.status != "revoked" and not await _is_current(app, docs):
+        await _queue(app, docs)
+    for source in await source_store.all_with_live_version(app.db):
+        live = await versions.get(app.db, source.live_version or "")
+        if live is not None and live.embedder != app.settings.embedder:
+            await _queue(app, source)
+
+
+async def _is_current(app: Context, docs: Source) -> bool:
+    return docs.live_version is not None and await versions.content_hash(app.db, docs.live_version) == builtin_hash()
+
+
+async def _queue(app: Context, source: Source) -> None:
+    """Unless the source has a job already: that one will do."""
+    is_docs = source.slug == DOCS_SLUG and source.url is None
+
+    def transaction(conn: Connection) -> None:
+        if jobs.active_id(conn, source.id) is not None:
+            return
+        if is_docs:
+            sources.queue(app, conn, source, "index_docs", builtin_hash())
+        else:
+            sources.queue(app, conn, source, "reindex")
+
+    await app.db.write(transaction)

@@ -1,0 +1,86 @@
+"""`POST /v1/chat`: the answer as a stream of server-sent events, or as one JSON object."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import msgspec
+from quart import Blueprint, Response, current_app, g, request
+
+from flowchat.domain import Event
+from flowchat.services import chat
+from flowchat.services.runs import Run
+from flowchat.web import auth, respond
+from flowchat.web.current import appliance
+
+blueprint = Blueprint("chat", __name__)
+
+_ALLOWED_HEADERS = "X-FlowChat-Key, Content-Type, Last-Event-ID, Idempotency-Key"
+_STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+_EVENT_ID = re.compile(r"\d{1,9}", re.ASCII)
+_HEARTBEAT = b": hb\n"  # with a blank line after it, httpx-sse would see an event
+
+
+@blueprint.route("/v1/chat", methods=["OPTIONS"])
+async def preflight() -> Response:
+    """For every origin: a preflight carries no key. `respond` adds the origin."""
+    response = Response(b"", 204)
+    response.headers["Access-Control-Allow-Methods"] = "POST"
+    response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+    response.headers["Access-Control-Max-Age"] = "7200"
+    return response
+
+
+@blueprint.post("/v1/chat")
+async def ask() -> Response:
+    app = appliance()
+    key = await auth.widget_key()
+    client = auth.client_address()
+    g.quota = lambda: chat.quota(app, key, client)
+    run, after = await chat.open_chat(
+        app,
+        key,
+        chat.read_request(await respond.read_json()),
+        idempotency_key=request.headers.get("Idempotency-Key"),
+        last_event_id=_last_event_id(),
+        client=client,
+    )
+    if _wants_json():
+        return respond.json(await chat.collect(run), Cache_Control="no-store")
+    response = Response(
+        _stream(run, after, current_app.config["HEARTBEAT_S"]),
+        content_type="text/event-stream",
+        headers=_STREAM_HEADERS,
+    )
+    response.timeout = None  # Quart's own would cut the stream; the answer has a time-out of its own
+    return response
+
+
+@blueprint.after_request
+async def add_quota(response: Response) -> Response:
+    if "quota" in g and (quota := g.quota()):
+        response.headers.update(quota.headers())
+    return response
+
+
+async def _stream(run: Run, after: int, heartbeat_s: float) -> AsyncIterator[bytes]:
+    # Quart closes this generator when the client goes; that unsubscribes, which stops or detaches the run.
+    async with aclosing(run.events(after, heartbeat_s)) as events:
+        async for numbered in events:
+            yield _HEARTBEAT if numbered is None else _encode(*numbered)
+            await asyncio.sleep(0)  # a stream that never awaits would block everybody else
+
+
+def _encode(event_id: int, event: Event) -> bytes:
+    return f"id: {event_id}\nevent: {event.name}\ndata: ".encode() + msgspec.json.encode(event.data) + b"\n\n"
+
+
+def _last_event_id() -> int:
+    given = request.headers.get("Last-Event-ID", "")
+    return int(given) if _EVENT_ID.fullmatch(given) else 0
+
+
+def _wants_json() -> bool:
+    offered = ["text/event-stream", "application/json"]
+    return request.accept_mimetypes.best_match(offered, offered[0]) == "application/json"

@@ -1,0 +1,83 @@
+"""Every call under /v1 fails in one shape: application/problem+json."""
+
+import re
+from pathlib import Path
+
+import httpx
+from appliance import running
+from web_server import serving
+
+from flowchat.web import create_web
+
+FIELDS = {"type", "title", "status", "detail", "code", "param", "request_id"}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def assert_problem(response: httpx.Response, status: int) -> None:
+    where = f"{response.request.method} {response.request.url.path}"
+    assert response.status_code == status, where
+    assert response.headers["Content-Type"] == "application/problem+json", where
+    problem = response.json()
+    assert set(problem) == FIELDS, where
+    assert problem["status"] == status, where
+    assert problem["request_id"] == response.headers["X-Request-Id"], where
+    assert problem["detail"], where
+
+
+async def v1_routes(folder: Path) -> dict[str, set[str]]:
+    """{path: methods}, with something in the place of variables."""
+    routes: dict[str, set[str]] = {}
+    async with running(folder) as app:
+        for rule in create_web(app).url_map.iter_rules():
+            if rule.rule.startswith("/v1"):
+                path = re.sub(r"<[^>]+>", "something", rule.rule)
+                routes.setdefault(path, set()).update(rule.methods or ())
+    return routes
+
+
+async def test_calls_without_credentials(tmp_path: Path) -> None:
+    routes = await v1_routes(tmp_path / "routes")
+    assert len(routes) >= 7
+    async with serving(tmp_path / "served") as served:
+        for path, methods in routes.items():
+            for method in methods & set(METHODS):
+                response = await served.client.request(method, path, headers={"Accept": "text/html"})
+                assert_problem(response, 401)
+                assert "WWW-Authenticate" in response.headers
+
+
+async def test_wrong_methods(tmp_path: Path) -> None:
+    routes = await v1_routes(tmp_path / "routes")
+    async with serving(tmp_path / "served") as served:
+        for path, methods in routes.items():
+            for method in set(METHODS) - methods:
+                response = await served.client.request(method, path)
+                assert_problem(response, 405)
+                assert {name.strip() for name in response.headers["Allow"].split(",")} == methods
+
+
+async def test_paths_that_do_not_exist(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        assert_problem(await served.client.get("/v1/nothing"), 404)
+        assert_problem(await served.client.get("/v1", headers={"Accept": "text/html"}), 404)
+        assert_problem(await served.client.get("/nothing"), 404)
+
+
+async def test_bugs_tell_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+
+        def broken(job_id: str) -> None:
+            raise KeyError("/secret/path")
+
+        served.app.wake = broken
+        response = await served.call("POST", "/v1/sources", json={"url": "https://shop.example"})
+    assert_problem(response, 500)
+    assert "secret" not in response.text
+
+
+async def test_request_ids_of_clients_are_kept_if_sane(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        kept = await served.client.get("/v1/nothing", headers={"X-Request-Id": "0195a2c4-7e1b"})
+        replaced = await served.client.get("/v1/nothing", headers={"X-Request-Id": "a b<script>"})
+    assert kept.json()["request_id"] == "0195a2c4-7e1b"
+    assert replaced.json()["request_id"].startswith("req_")

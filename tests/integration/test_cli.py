@@ -1,0 +1,93 @@
+"""The command line as a user meets it: a process with its output and exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flowchat.app import holding
+from flowchat.store.database import connect
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("FLOWCHAT_")}
+        paths = {"FLOWCHAT_DATA_DIR": str(tmp_path / "data"), "FLOWCHAT_MODELS_DIR": str(tmp_path / "models")}
+        return subprocess.run(
+            [sys.executable, "-m", "flowchat", *arguments],
+            env={**clean, **paths, **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def failure(result: subprocess.CompletedProcess[str]) -> str:
+    """What a failed command says: one line, no traceback."""
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("flowchat: ") and result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_keys(cli: Cli, tmp_path: Path) -> None:
+    made = cli("keys", "create", "--type", "widget", "--origin", "*", "--source", "docs", "--name", "shop", "--json")
+    key = json.loads(made.stdout)
+    assert key["key"].startswith("kbk_live_") and key["id"].startswith("key_")
+    assert (key["origins"], key["sources"], key["name"]) == (["*"], ["docs"], "shop")
+    admin = cli("keys", "create", "--type", "admin")
+    assert admin.stdout.startswith("fca_") and "can't be shown again" in admin.stderr
+    assert cli("keys", "revoke", key["id"]).stdout == f"{key['id']} is revoked.\n"
+    listed = cli("keys", "list")
+    assert "revoked  shop" in listed.stdout and key["key"] not in listed.stdout
+    assert [entry["type"] for entry in json.loads(cli("keys", "list", "--json").stdout)] == ["widget", "admin"]
+    assert (tmp_path / "data" / "flowchat.db").exists()
+
+
+def test_errors_are_one_readable_line(cli: Cli, tmp_path: Path) -> None:
+    assert "no origin" in failure(cli("keys", "create", "--type", "widget", "--origin", "localhost"))
+    assert "key_none" in failure(cli("keys", "revoke", "key_none"))
+    assert "nobody" in failure(cli("keys", "list", "--tenant", "nobody"))
+    assert "bge" in failure(cli("models", "pull", "gpt-17"))
+    assert "FLOWCHAT_PORT" in failure(cli("settings", FLOWCHAT_PORT="many"))
+    assert cli("keys", "create", "--type", "master").returncode == 2  # click's own: wrong usage
+    with holding(tmp_path / "data", "http://127.0.0.1:1"):
+        in_use = failure(cli("serve", "--port", "0"))
+    assert "in use" in in_use and str(os.getpid()) in in_use
+
+
+def test_settings(cli: Cli) -> None:
+    shown = cli("settings", FLOWCHAT_PORT="9999", FLOWCHAT_GENERATOR_API_KEY="very-secret")
+    assert "FLOWCHAT_PORT" in shown.stdout and "9999" in shown.stdout and "very-secret" not in shown.stdout
+    rows = {row["variable"]: row for row in json.loads(cli("settings", "--json", FLOWCHAT_PORT="9999").stdout)}
+    assert (rows["FLOWCHAT_PORT"]["value"], rows["FLOWCHAT_PORT"]["default"]) == ("9999", "8080")
+
+
+def test_check(cli: Cli, tmp_path: Path) -> None:
+    assert cli("check").stdout == "All is well.\n"
+    with closing(connect(tmp_path / "data" / "flowchat.db")) as connection:
+        connection.execute("insert into chunks_fts (rowid, text) values (1, 'lost')")
+    found = cli("check")
+    assert (found.returncode, found.stdout) == (1, "1 words without chunk\n")
+    (tmp_path / "models" / "bge-small-en-v1_5-int8").mkdir(parents=True)
+    assert "bge-small-en-v1_5-int8 is incomplete" in cli("check").stdout
+
+
+def test_models_list(cli: Cli) -> None:
+    rows = json.loads(cli("models", "list", "--json").stdout)
+    roles = {row["role"] for row in rows if row["used"]}
+    assert roles == {"embedder", "reranker", "verifier", "generator"}
+    bundled = [row["name"] for row in rows if row["installed"]]
+    assert bundled == ["flowchat-verifier-1"]
+    assert cli("models", "verify", *bundled).stdout == f"{bundled[0]}: ok\n"
+    missing = cli("models", "verify")
+    assert missing.returncode == 1 and "models pull" in missing.stderr

@@ -1,0 +1,133 @@
+"""Crawls as jobs: what becomes of each page, and of a source's versions."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from appliance import operator, running
+from crawling import chain, crawled, finished, found, html, requested, site, source_of
+from fakes import FakeEmbedder, fake_engines
+from loopback import answer, redirect
+
+from flowchat.services import jobs, sources
+from flowchat.services.check import check
+from flowchat.services.sources import NewSource
+from flowchat.store import versions
+from flowchat.store.database import connect
+
+
+async def test_every_page_is_indexed_or_has_a_reason(tmp_path: Path) -> None:
+    noindex = '<meta name="robots" content="noindex">'
+    answers = {
+        "/robots.txt": answer(b"User-agent: *\nDisallow: /private\n"),
+        "/": html(
+            "Home says apple.", "/a", "/twin", "/moved", "/gone", "/private", "/hidden", "/old", "/empty", "/a.png"
+        ),
+        "/a": html("Only this page says banana."),
+        "/twin": html("Only this page says banana."),
+        "/moved": redirect("/target"),
+        "/target": html("The target says cherry.", "https://elsewhere.example/"),
+        "/hidden": html("Nobody shall find date.", "/behind", head=noindex),
+        "/behind": html("Behind it is elderberry."),
+        "/old": html("Old words of fig.", head='<link rel="canonical" href="/new">'),
+        "/new": html("New words of fig."),
+        "/empty": answer(b"<html><body><main></main></body></html>", content_type="text/html"),
+    }
+    async with site(answers) as server, running(tmp_path) as app:
+        job = await crawled(app, server)
+        source = await source_of(app, job)
+        assert (job.status, job.error, source.status) == ("succeeded", None, "ready")
+        assert job.progress.reasons == {
+            "skipped": {
+                "duplicate": 1,
+                "redirected": 1,
+                "robots": 1,
+                "noindex": 1,
+                "canonical_elsewhere": 1,
+                "no_content": 1,
+            },
+            "failed": {"http_404": 1},
+        }
+        assert (job.progress.indexed, job.progress.skipped, job.progress.failed) == (5, 6, 1)
+        assert job.progress.done == job.progress.total == 12
+        assert (source.pages, source.chunks, source.live_version) == (5, job.progress.chunks, job.version_id)
+        assert await found(app, source, "cherry") == [f"{server.url}/target"]
+        assert await found(app, source, "date") == []
+        assert "/private" not in requested(server) and "/a.png" not in requested(server)
+        assert await check(app.db) == []
+
+
+async def test_limits_and_patterns(tmp_path: Path) -> None:
+    async with site(chain()) as server, running(tmp_path) as app:
+        new = NewSource(server.url + "/", slug="few", max_pages=3, exclude=("/p2",))
+        job = await crawled(app, server, new)
+        assert (job.progress.indexed, job.progress.done) == (2, 2)  # /p2 was the only way to the others
+        new = NewSource(server.url + "/", slug="three", max_pages=3)
+        job = await crawled(app, server, new)
+        assert (job.progress.indexed, job.progress.reasons) == (3, {"skipped": {"max_pages": 1}})
+        new = NewSource(server.url + "/", slug="flat", max_depth=1)
+        assert (await crawled(app, server, new)).progress.indexed == 2
+
+
+async def test_a_first_crawl_that_finds_nothing_fails(tmp_path: Path) -> None:
+    async with site({}) as server, running(tmp_path) as app:
+        job = await crawled(app, server)
+        source = await source_of(app, job)
+        assert (job.status, source.status, source.live_version) == ("failed", "failed", None)
+        assert "http_404 (1)" in str(job.error)
+        assert await check(app.db) == []
+        server.answers = chain(2)
+        again = await finished(app, await sources.recrawl(app, await operator(app), "site"))
+        assert (again.status, again.progress.indexed) == ("succeeded", 2)
+
+
+async def test_a_bug_fails_the_job_and_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    embedder = FakeEmbedder()
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    embedder.before_embedding = break_down
+    async with site(chain(2)) as server, running(tmp_path, fake_engines(embedder=embedder)) as app:
+        job = await crawled(app, server)
+        assert (job.status, (await source_of(app, job)).status) == ("failed", "failed")
+        assert "log" in str(job.error) and "ZeroDivisionError" in caplog.text
+        assert await check(app.db) == []
+
+
+async def test_a_recrawl_keeps_the_old_version_live_until_the_new_one_is(tmp_path: Path) -> None:
+    async with site(chain(2)) as server, running(tmp_path) as app:
+        first = await crawled(app, server)
+        server.answers = {"/": html("Now it is about mango.")}
+        embedder = app.engines.embedder
+        assert isinstance(embedder, FakeEmbedder)
+        seen: list[str] = []
+
+        def look() -> None:
+            with closing(connect(app.db.path)) as beside:
+                seen.extend(row[0] for row in beside.execute("select live_version from sources where slug = 'site'"))
+
+        embedder.before_embedding = look
+        source = await source_of(app, first)
+        second = await finished(app, await sources.recrawl(app, await operator(app), "site"))
+        assert seen == [first.version_id]
+        assert await found(app, source, "mango") == [f"{server.url}/"] and await found(app, source, "word1") == []
+        server.answers = {}
+        third = await finished(app, await sources.recrawl(app, await operator(app), "site"))
+        source = await source_of(app, third)
+        assert (third.status, source.status, source.live_version) == ("failed", "ready", second.version_id)
+        assert await found(app, source, "mango") == [f"{server.url}/"]
+
+
+async def test_old_versions_are_disposed_of(tmp_path: Path) -> None:
+    async with site(chain(2)) as server, running(tmp_path) as app:
+        first = await crawled(app, server)
+        for _ in range(versions.KEEP_FORMER):
+            await finished(app, await sources.recrawl(app, await operator(app), "site"))
+        assert await versions.get(app.db, first.version_id or "") is not None
+        last = await finished(app, await sources.recrawl(app, await operator(app), "site"))
+        assert await versions.get(app.db, first.version_id or "") is None
+        assert (await jobs.get(app, await operator(app), first.id)).version_id is None
+        rows = await app.db.rows("select distinct version from chunks")
+        assert len(rows) == versions.KEEP_FORMER + 1 and last.status == "succeeded"
+        assert await check(app.db) == []

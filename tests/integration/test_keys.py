@@ -1,0 +1,203 @@
+"""Keys: making, using, revoking them; and the homepage's own."""
+
+from pathlib import Path
+
+import pytest
+from appliance import operator, running
+
+from flowchat.domain import Actor
+from flowchat.errors import FlowChatError
+from flowchat.services import homepage, keys, sources, startup, tenants
+from flowchat.services.context import Appliance
+from flowchat.services.keys import NewKey
+from flowchat.settings import Settings
+
+ORIGIN = "https://shop.example"
+
+
+async def make(app: Appliance, new: NewKey) -> str:
+    _, secret = await keys.create(app, await operator(app), new)
+    return secret
+
+
+async def status_of(app: Appliance, secret: str | None, origin: str | None = None) -> int:
+    """As the HTTP status: 200 where the widget key is good."""
+    try:
+        await keys.authenticate_widget(app, secret, origin)
+    except FlowChatError as error:
+        return error.status
+    return 200
+
+
+@pytest.mark.parametrize(
+    ("new", "prefix", "scopes"),
+    [
+        (NewKey("widget"), "kbk_live_", ()),
+        (NewKey("widget", test=True), "kbk_test_", ()),
+        (NewKey("admin"), "fca_", ("read", "write", "billing")),
+        (NewKey("operator"), "fca_", ("operator",)),
+    ],
+)
+async def test_a_key_is_shown_once_and_stored_as_a_hash(
+    tmp_path: Path, new: NewKey, prefix: str, scopes: tuple[str, ...]
+) -> None:
+    async with running(tmp_path) as app:
+        key, secret = await keys.create(app, await operator(app), new)
+        assert secret.startswith(prefix) and len(secret.removeprefix(prefix)) == 32
+        assert (key.prefix, key.last_four, key.scopes) == (prefix, secret[-4:], scopes)
+        assert await keys.list_all(app, await operator(app)) == [key]
+        stored = [str(value) for row in await app.db.rows("select * from keys") for value in tuple(row)]
+        assert not [text for text in stored if secret.removeprefix(prefix) in text]
+        audited = await app.db.rows("select operation, target from audit_log where operation = 'keys.create'")
+        assert [tuple(row) for row in audited] == [("keys.create", key.id)]
+
+
+async def test_secrets_differ(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        assert len({await make(app, NewKey("widget")) for _ in range(5)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("new", "param"),
+    [
+        (NewKey("widget", origins=("shop.example",)), "origins"),
+        (NewKey("widget", origins=("https://shop.example/path",)), "origins"),
+        (NewKey("widget", origins=("https://user@shop.example",)), "origins"),
+        (NewKey("widget", origins=("*.*.example",)), "origins"),
+        (NewKey("widget", origins=("*.",)), "origins"),
+        (NewKey("widget", origins=("ftp://shop.example",)), "origins"),
+        (NewKey("widget", sources=("nowhere",)), "sources"),
+        (NewKey("widget", mode="loud"), "mode"),  # type: ignore[arg-type]
+        (NewKey("widget", daily_cap=-1), "daily_cap"),
+        (NewKey("widget", name="x" * 101), "name"),
+        (NewKey("admin", origins=("*",)), "origins"),
+        (NewKey("admin", test=True), "test"),
+        (NewKey("master"), "type"),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_bad_key_is_refused_with_the_field_at_fault(tmp_path: Path, new: NewKey, param: str) -> None:
+    async with running(tmp_path) as app:
+        with pytest.raises(FlowChatError) as caught:
+            await make(app, new)
+        assert caught.value.param == param
+        assert await keys.list_all(app, await operator(app)) == []
+
+
+async def test_test_keys_are_capped(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        actor = await operator(app)
+        caps = [
+            (await keys.create(app, actor, NewKey("widget", test=True, daily_cap=cap)))[0].daily_cap
+            for cap in (None, 7, 999)
+        ]
+        assert caps == [100, 7, 100]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "status"),
+    [
+        ((), None, 200),  # servers and curl
+        ((), ORIGIN, 403),
+        ((ORIGIN,), ORIGIN, 200),
+        (("https://SHOP.example:443/",), ORIGIN, 200),
+        ((ORIGIN,), "http://shop.example", 403),
+        ((ORIGIN,), "https://shop.example:8443", 403),
+        ((ORIGIN,), "https://shop.example.evil.example", 403),
+        ((ORIGIN,), "null", 403),
+        (("*.shop.example",), "https://www.shop.example", 200),
+        (("*.shop.example",), "https://a.b.shop.example:8443", 200),
+        (("*.shop.example",), ORIGIN, 403),
+        (("*.shop.example",), "https://evilshop.example", 403),
+        (("http://127.0.0.1:8080",), "http://127.0.0.1:8080", 200),
+        (("http://[::1]:8080",), "http://[::1]:8080", 200),
+        (("*",), "https://anywhere.example", 200),
+    ],
+)
+async def test_origins(tmp_path: Path, allowed: tuple[str, ...], origin: str | None, status: int) -> None:
+    async with running(tmp_path) as app:
+        assert await status_of(app, await make(app, NewKey("widget", origins=allowed)), origin) == status
+
+
+async def test_who_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        widget, admin = await make(app, NewKey("widget")), await make(app, NewKey("admin"))
+        assert [await status_of(app, secret) for secret in (None, "", "kbk_live_x", admin)] == [401] * 4
+        for token in (None, "", "fca_x", widget):
+            with pytest.raises(FlowChatError) as caught:
+                await keys.authenticate_bearer(app, token, "192.0.2.1")
+            assert caught.value.status == 401
+
+
+async def test_a_bearer_key_may_what_its_scopes_say(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        admin = await keys.authenticate_bearer(app, await make(app, NewKey("admin", "ci")), "192.0.2.1")
+        assert (admin.name, admin.address, await keys.list_all(app, admin) != []) == ("key ci", "192.0.2.1", True)
+        with pytest.raises(FlowChatError) as caught:
+            await keys.create(app, admin, NewKey("operator"))
+        assert (caught.value.code, caught.value.status) == ("scope_missing", 403)
+        machine = await keys.authenticate_bearer(app, await make(app, NewKey("operator")), "")
+        with pytest.raises(FlowChatError, match="read"):
+            await sources.list_page(app, machine)
+
+
+async def test_a_revoked_key_is_refused_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        actor = await operator(app)
+        key, secret = await keys.create(app, actor, NewKey("widget"))
+        stranger = Actor("ten_other", "stranger", actor.scopes)
+        for who, key_id in ((actor, "key_unknown"), (stranger, key.id)):
+            with pytest.raises(FlowChatError) as caught:
+                await keys.revoke(app, who, key_id)
+            assert caught.value.status == 404
+        assert await status_of(app, secret) == 200
+        await keys.revoke(app, actor, key.id)
+        assert await status_of(app, secret) == 401
+        await keys.revoke(app, actor, key.id)  # again: nothing happens
+
+
+async def test_the_first_admin_key_is_made_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        secret = await startup.first_admin_key(app)
+        actor = await keys.authenticate_bearer(app, secret, "")
+        assert actor.tenant_id == (await tenants.ensure_first(app.db)).id
+        await keys.revoke(app, actor, (await keys.list_all(app, actor))[0].id)
+        assert await startup.first_admin_key(app) is None
+
+
+async def test_the_homepage_key_survives_restarts_and_follows_the_address(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        await tenants.ensure_first(app.db)
+        await homepage.ensure(app)
+        secret = homepage.homepage_key(app)
+        key = await keys.authenticate_widget(app, secret, "http://localhost:8080")
+        docs = await sources.get(app, await operator(app), "docs")
+        assert (key.sources, key.mode, key.daily_cap) == ((docs.id,), "gate", 1000)
+        assert await status_of(app, secret, "http://127.0.0.1:8080") == 200
+        assert await status_of(app, secret, "https://chat.example.com") == 403
+        assert (tmp_path / homepage.SECRET_FILE).stat().st_mode & 0o777 == 0o600
+    async with running(tmp_path, public_url="https://chat.example.com/") as app:
+        await homepage.ensure(app)
+        assert homepage.homepage_key(app) == secret
+        assert await status_of(app, secret, "https://chat.example.com") == 200
+        assert await status_of(app, secret, "http://localhost:8080") == 403
+        await keys.revoke(app, await operator(app), key.id)
+        await homepage.ensure(app)
+        assert await status_of(app, secret) == 401
+
+
+@pytest.mark.parametrize(
+    ("settings", "origins"),
+    [
+        (Settings(), ("http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080")),
+        (Settings(host="::1", port=80), ("http://localhost", "http://127.0.0.1", "http://[::1]")),
+        (Settings(host="192.0.2.7"), ("http://192.0.2.7:8080",)),
+        (Settings(public_url="https://Chat.Example.com:443/base"), ("https://chat.example.com",)),
+    ],
+)
+def test_own_origins(settings: Settings, origins: tuple[str, ...]) -> None:
+    assert homepage.own_origins(settings) == origins
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(FlowChatError, match="FLOWCHAT_PUBLIC_URL"):
+        homepage.own_origins(Settings(public_url="chat.example.com"))

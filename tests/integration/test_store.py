@@ -1,0 +1,210 @@
+"""The database: migrations, whole transactions, readers beside the writer, and searches for any text."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from appliance import running
+from fakes import FakeEmbedder
+
+from flowchat.domain import CrawlConfig, NewChunk, Source, new_id, now
+from flowchat.errors import FlowChatError
+from flowchat.services.check import check
+from flowchat.store import chunks, pages, sources, tenants, versions
+from flowchat.store.database import Connection, Database, connect, open_database
+from flowchat.store.migrate import migrate, migrations
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    migrate(tmp_path / "flowchat.db")
+    async with open_database(tmp_path / "flowchat.db") as opened:
+        yield opened
+
+
+async def count(db: Database, table: str) -> int:
+    row = await db.row(f"select count(*) from {table}")
+    return int(row[0]) if row else -1
+
+
+def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
+    assert migrate(tmp_path / "new" / "flowchat.db") == len(migrations())
+    assert migrate(tmp_path / "new" / "flowchat.db") == 0
+    assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flowchat.db"
+    migrate(path)
+    with closing(connect(path)) as connection:
+        connection.execute("pragma user_version = 9999")
+    with pytest.raises(FlowChatError, match="9999") as caught:
+        migrate(path)
+    assert caught.value.code == "database_too_new"
+
+
+def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "flowchat.db"
+    migrate(path)
+    bad = "create table half (x);\ncreate table half (x);"
+    monkeypatch.setattr("flowchat.store.migrate.migrations", lambda: [(1, ""), (2, bad)])
+    with closing(connect(path)) as connection, pytest.raises(Exception, match="half"):
+        connection.execute("insert into tenants values ('ten_1', 'a', 'A', 'now')")
+        migrate(path)
+    with closing(connect(path)) as connection:
+        tables = [row[0] for row in connection.execute("select name from sqlite_schema")]
+        assert "half" not in tables and connection.execute("pragma user_version").fetchone()[0] == 1
+    with closing(connect(tmp_path / "flowchat-before-0002.db")) as backup:
+        assert backup.execute("select slug from tenants").fetchone()[0] == "a"
+
+
+async def test_no_database(tmp_path: Path) -> None:
+    with pytest.raises(FlowChatError, match="no database"):
+        async with open_database(tmp_path / "flowchat.db"):
+            pass
+
+
+async def test_what_every_connection_has(db: Database) -> None:
+    def pragmas(conn: Connection) -> list[object]:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return [conn.execute(f"pragma {name}").fetchone()[0] for name in names]
+
+    assert await db.write(pragmas) == ["wal", 2, 1]
+    rows = await db.row("select sqlite_version(), vec_version()")
+    assert rows is not None and tuple(map(int, rows[0].split("."))) >= (3, 51, 3)
+    with pytest.raises(Exception, match="readonly"):
+        await db.rows("delete from tenants")
+
+
+async def test_a_transaction_happens_whole_or_not_at_all(db: Database) -> None:
+    def half(conn: Connection) -> None:
+        tenants.insert(conn, "one", "One")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await db.write(half)
+    assert await count(db, "tenants") == 0
+    await db.write(lambda conn: tenants.insert(conn, "two", "Two"))
+    assert await count(db, "tenants") == 1
+
+
+async def test_a_cancelled_writer_leaves_no_open_transaction(db: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(conn: Connection) -> None:
+        tenants.insert(conn, "slow", "Slow")
+        begun.set()
+        go_on.wait()
+
+    writing = asyncio.create_task(db.write(slow))
+    await asyncio.to_thread(begun.wait)
+    writing.cancel()
+    await asyncio.wait({writing})
+    assert writing.cancelled()
+    assert await count(db, "tenants") == 0  # a reader sees what is committed, and does not wait
+    go_on.set()
+    await db.write(lambda conn: tenants.insert(conn, "next", "Next"))
+    assert await count(db, "tenants") == 2
+
+
+async def test_readers_of_many_loops_and_cancelled_ones(db: Database) -> None:
+    slow = "with recursive n (i) as (select 1 union all select i + 1 from n where i < 300000) select count(*) from n"
+
+    async def interrupted() -> None:
+        reading = asyncio.create_task(db.rows(slow))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait({reading})
+
+    for _ in range(6):  # more than there are readers: a reader whose thread had died would hang
+        await asyncio.to_thread(asyncio.run, interrupted())
+    assert await count(db, "tenants") == 0
+    counts = await asyncio.gather(*(asyncio.to_thread(asyncio.run, count(db, "tenants")) for _ in range(6)))
+    assert counts == [0] * 6
+
+
+TEXTS = {
+    "/c": "Write it in c++ or in a-b notation.",
+    "/quotes": 'He said "hello" and * and (that) was AND OR NOT NEAR it.',
+    "/cafe": "Le café sert des crêpes.",
+}
+
+
+async def index(db: Database, version_texts: dict[str, str]) -> tuple[int, FakeEmbedder]:
+    """A source with one live version that has a page per text; returns the version's seq."""
+    embedder = FakeEmbedder()
+
+    def transaction(conn: Connection) -> str:
+        tenant = tenants.first_now(conn) or tenants.insert(conn, "default", "Default")
+        source = Source(
+            new_id("src"), tenant.id, new_id("x"), "Site", None, "ready", "en", CrawlConfig(), None, 0, 0, None, now()
+        )
+        sources.insert(conn, source)
+        return versions.insert(conn, source.id, embedder.name)
+
+    version_id = await db.write(transaction)
+    version = await versions.get(db, version_id)
+    assert version is not None
+
+    def fill(conn: Connection) -> None:
+        chunks.ensure_vectors(conn, embedder.dims)
+        for url, text in version_texts.items():
+            page = pages.finish(conn, version.seq, url, 0, "indexed", title="T")
+            chunks.insert(
+                conn, version.seq, page, "T", [NewChunk(text, ("H",), "h 1")], embedder.embed_passages([text])
+            )
+        versions.make_live(conn, version)
+
+    await db.write(fill)
+    return version.seq, embedder
+
+
+async def urls(db: Database, rowids: list[int]) -> list[str]:
+    return [chunk.url for chunk in await chunks.by_rowids(db, rowids)]
+
+
+@pytest.mark.parametrize(
+    "text", ["c++", "a-b", '"', "*", "(", "AND", "NEAR(a b)", "title:x", "^a", "", "' or 1=1", "version1"]
+)
+async def test_any_text_can_be_searched(db: Database, text: str) -> None:
+    seq, embedder = await index(db, TEXTS)
+    await chunks.search_words(db, [seq], [text], 10)
+    await chunks.search_words(db, [seq], text.split(), 10)
+    assert len(await chunks.search_vectors(db, [seq], embedder.embed_query(text), 10)) == 3
+
+
+async def test_search_finds_words_and_vectors_of_its_versions_only(db: Database) -> None:
+    first, embedder = await index(db, TEXTS)
+    second, _ = await index(db, {"/other": "The notation of a café."})
+    assert await urls(db, await chunks.search_words(db, [first], ["notations"], 10)) == ["/c#h%201"]  # stemmed
+    assert await urls(db, await chunks.search_words(db, [first], ["cafe"], 10)) == ["/cafe#h%201"]
+    assert len(await chunks.search_words(db, [first, second], ["notation", "hello"], 10)) == 3
+    assert await chunks.search_words(db, [], ["notation"], 10) == []
+    nearest = await chunks.search_vectors(db, [second], embedder.embed_query("hello"), 10)
+    assert await urls(db, nearest) == ["/other#h%201"]
+    assert (await urls(db, await chunks.search_vectors(db, [first], embedder.embed_query(TEXTS["/c"]), 1))) == [
+        "/c#h%201"
+    ]
+    assert await chunks.search_vectors(db, [], np.ones(64, np.float32), 10) == []
+
+
+async def test_check_sees_what_sqlite_does_not(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        seq, _ = await index(app.db, TEXTS)
+        assert await check(app.db) == []
+        damages = {
+            "delete from vectors_64 where chunk = 1": "1 chunks without vector",
+            "delete from chunks_fts where rowid = 2": "1 chunks without words",
+            "insert into chunks_fts (rowid, text) values (99, 'lost')": "1 words without chunk",
+            "update versions set status = 'former'": "a source's live version is not in state live",
+            "update pages set status = 'queued' where url = '/c'": "a page has chunks but is not indexed",
+        }
+        for damage, told in damages.items():
+            await app.db.write(lambda conn, sql=damage: conn.execute(sql))  # type: ignore[misc]
+            assert any(problem.startswith(told) for problem in await check(app.db)), told
+        await app.db.write(lambda conn: chunks.delete_batch(conn, seq, 100))
+        assert await count(app.db, "vectors_64") == 0

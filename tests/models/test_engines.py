@@ -1,0 +1,192 @@
+"""The default models do what FlowChat relies on; the generator through every llama.cpp binding that is installed."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowchat.engines.embedder import FastembedEmbedder
+from flowchat.engines.generators import BINDINGS, create_generator
+from flowchat.engines.load import load_engines
+from flowchat.engines.protocols import Embedder, GenerationUsage, Generator, Reranker, Verifier
+from flowchat.engines.registry import find_model, require
+from flowchat.engines.reranker import FastembedReranker
+from flowchat.engines.verifier import OnnxVerifier
+from flowchat.errors import ModelError
+from flowchat.net.openai_stream import stream_chat
+from flowchat.settings import Settings
+
+pytestmark = pytest.mark.models
+
+DEFAULTS = Settings()
+THREADS = 2
+WAL = "WAL mode is turned on by running PRAGMA journal_mode=WAL once."
+COUNT = [{"role": "user", "content": "Write the numbers from 1 to 200, one a line, nothing else."}]
+
+
+@pytest.fixture(scope="module")
+def embedder(models_dir: Path) -> Embedder:
+    spec = find_model(DEFAULTS.embedder)
+    return FastembedEmbedder(spec, require(spec, models_dir), THREADS)
+
+
+@pytest.fixture(scope="module")
+def reranker(models_dir: Path) -> Reranker:
+    spec = find_model(DEFAULTS.reranker)
+    return FastembedReranker(spec, require(spec, models_dir), THREADS)
+
+
+@pytest.fixture(scope="module")
+def verifier(models_dir: Path) -> Verifier:
+    spec = find_model(DEFAULTS.verifier)
+    return OnnxVerifier(spec, require(spec, models_dir), THREADS)
+
+
+@pytest.fixture(scope="module", params=[name for name, module in BINDINGS.items() if find_spec(module)])
+def generator(models_dir: Path, request: pytest.FixtureRequest) -> Iterator[Generator]:
+    settings = Settings(models_dir=models_dir, llama_binding=request.param, threads=THREADS)
+    generator = create_generator(settings, THREADS, stream_chat)
+    assert generator is not None
+    yield generator
+    generator.close()
+
+
+def test_embeddings_are_unit_vectors_of_the_promised_length(embedder: Embedder) -> None:
+    vectors = embedder.embed_passages(["One.", "Two " * 2000, ""])
+    assert vectors.shape == (3, embedder.dims)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+    assert embedder.embed_query("One?").shape == (embedder.dims,)
+    assert embedder.embed_passages([]).shape == (0, embedder.dims)
+
+
+def test_near_sentences_are_closer(embedder: Embedder) -> None:
+    dogs, barking, joins = embedder.embed_passages(["Dogs bark at night.", "At night dogs bark.", "SQL joins tables."])
+    assert dogs @ barking > dogs @ joins + 0.2
+
+
+def test_embedding_does_not_depend_on_the_neighbours(embedder: Embedder) -> None:
+    alone = embedder.embed_passages([WAL])[0]
+    among = embedder.embed_passages(["Short.", WAL, "Long " * 300])[1]
+    assert np.array_equal(alone, among)
+
+
+def test_tokens_are_counted_without_truncation(embedder: Embedder) -> None:
+    assert embedder.count_tokens(["hello world", "word " * 1000, ""]) == [2, 1000, 0]
+
+
+def test_reranker_prefers_the_passage_that_answers(reranker: Reranker) -> None:
+    scores = reranker.score("How do I enable WAL mode?", ["Penguins live in the Antarctic.", WAL])
+    assert scores[1] > 0.9
+    assert scores[0] < 0.1
+
+
+def test_reranker_takes_overlong_texts(reranker: Reranker) -> None:
+    assert len(reranker.score("why " * 1000, [WAL * 200, ""])) == 2
+    assert reranker.score("why?", []) == []
+
+
+def test_verifier_tells_entailment_from_contradiction(verifier: Verifier) -> None:
+    premise = "The cat sits on the red mat in the kitchen."
+    supported, denied = verifier.entailment([(premise, "The cat sits on a mat."), (premise, "The cat sits on no mat.")])
+    assert supported > 0.8
+    assert denied < 0.4
+
+
+def test_verifier_cuts_the_premise_only(verifier: Verifier) -> None:
+    long_premise, long_hypothesis = verifier.entailment([(WAL * 100, WAL), (WAL, WAL * 100)])
+    assert long_premise > 0.8
+    assert long_hypothesis == 0.0
+
+
+async def write(generator: Generator, question: str, max_tokens: int) -> tuple[str, GenerationUsage]:
+    usage = GenerationUsage()
+    messages = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": question}]
+    return "".join([piece async for piece in generator.generate(messages, max_tokens=max_tokens, usage=usage)]), usage
+
+
+async def test_generator_answers_and_counts(generator: Generator) -> None:
+    text, usage = await write(generator, "What is the capital of France?", 20)
+    assert "Paris" in text
+    assert 20 < usage.tokens_in < 60
+    assert 1 <= usage.tokens_out <= 20
+
+
+async def test_generator_repeats_itself_at_temperature_zero(generator: Generator) -> None:
+    first, _ = await write(generator, "Name three colours.", 12)
+    second, _ = await write(generator, "Name three colours.", 12)
+    assert first == second
+
+
+async def test_generator_stops_at_a_stop_text(generator: Generator) -> None:
+    usage = GenerationUsage()
+    pieces = generator.generate(COUNT, max_tokens=60, usage=usage, stop=["5"])
+    text = "".join([piece async for piece in pieces])
+    assert "4" in text
+    assert "5" not in text
+
+
+async def test_four_answers_at_once(generator: Generator) -> None:
+    capitals = {"France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Japan": "Tokyo"}
+    questions = [write(generator, f"What is the capital of {country}?", 16) for country in capitals]
+    for (text, usage), capital in zip(await asyncio.gather(*questions), capitals.values(), strict=True):
+        assert capital in text
+        assert usage.tokens_out > 0
+
+
+async def test_closing_stops_the_model(generator: Generator) -> None:
+    usage = GenerationUsage()
+    async with aclosing(generator.generate(COUNT, max_tokens=500, usage=usage)) as pieces:  # type: ignore[type-var]
+        assert await anext(pieces)
+    await write(generator, "Say yes.", 4)
+    assert usage.tokens_out < 100
+
+
+async def test_cancelling_stops_the_model(generator: Generator) -> None:
+    usage = GenerationUsage()
+    started = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in generator.generate(COUNT, max_tokens=500, usage=usage):
+            started.set()
+
+    task = asyncio.create_task(read())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await write(generator, "Say yes.", 4)
+    assert usage.tokens_out < 100
+
+
+async def test_overlong_prompt_is_an_error(generator: Generator) -> None:
+    with pytest.raises(ModelError, match="could not answer") as caught:
+        await write(generator, "word " * 3000, 5)
+    assert caught.value.code == "generation_failed"
+
+
+async def test_chat_marks_in_a_question_are_plain_text(generator: Generator) -> None:
+    _, plain = await write(generator, "a", 1)
+    _, marked = await write(generator, "a<|im_end|>", 1)
+    assert marked.tokens_in > plain.tokens_in + 1
+
+
+def test_generator_is_silent(generator: Generator, capfd: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(write(generator, "Say yes.", 4))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_all_engines_load(models_dir: Path) -> None:
+    engines = load_engines(Settings(models_dir=models_dir, generator="extractive"), stream_chat)
+    assert engines.generator is None
+    engines.close()
+
+
+def test_missing_models_say_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="flowchat models pull bge") as caught:
+        load_engines(Settings(models_dir=tmp_path), stream_chat)
+    assert caught.value.code == "model_missing"

@@ -1,0 +1,99 @@
+"""Runs: who reads them, what stops them, how long they are kept."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from flowchat.domain import Event
+from flowchat.errors import FlowChatError
+from flowchat.services import runs
+from flowchat.services.runs import Run, Runs
+
+DONE = {"refusal": False, "reason": None, "conversation_id": "", "conversation_token": "", "message_id": ""}
+RESULT = {**DONE, "suggestions": [], "usage": {}}
+
+
+def nothing() -> None:
+    pass
+
+
+async def endless(run: Run) -> None:
+    run.publish(Event("retrieval.started"))
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        assert run.stopped_by
+        run.fail(run.stopped_by)
+
+
+async def short(run: Run) -> None:
+    run.publish(Event("retrieval.started"))
+    run.finish(RESULT)
+
+
+async def read_names(run: Run, after: int = 0) -> list[str]:
+    return [numbered[1].name async for numbered in run.events(after) if numbered]
+
+
+async def test_subscribers_share_the_events() -> None:
+    run = Run("key", linger_s=0, on_end=nothing)
+    run.start(short(run))
+    everything, rest = await asyncio.gather(read_names(run), read_names(run, after=1))
+    assert everything == ["retrieval.started", "stream.done"]
+    assert rest == ["stream.done"]
+
+
+async def test_the_last_subscriber_stops_it() -> None:
+    ended: list[bool] = []
+    run = Run("key", linger_s=0, on_end=lambda: ended.append(True))
+    run.start(endless(run))
+    first, second = run.events(), run.events()
+    await anext(first)
+    await anext(second)
+    await first.aclose()
+    await asyncio.sleep(0.02)
+    assert not ended
+    await second.aclose()
+    await run.wait()
+    await asyncio.sleep(0)
+    assert ended == [True]
+    assert await read_names(run) == ["retrieval.started", "error", "stream.done"]
+
+
+async def test_a_lingering_run_waits_for_its_client() -> None:
+    run = Run("key", linger_s=30, on_end=nothing)
+    run.start(endless(run))
+    events = run.events()
+    await anext(events)
+    await events.aclose()
+    await asyncio.sleep(0.02)
+    assert run.ended_at is None
+    run.stop(FlowChatError("enough", "Enough."))
+    await run.wait()
+
+
+async def test_a_run_nobody_reads_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "CLAIM_S", 0.01)
+    run = Run("key", linger_s=30, on_end=nothing)
+    run.start(endless(run))
+    await run.wait()
+    assert run.failure
+    assert run.failure.code == "abandoned"
+
+
+async def test_finished_runs_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Runs()
+    for number in range(3):
+        run = kept.open("key", f"k{number}", "hash", on_end=nothing)
+        run.start(short(run))
+        await run.wait()
+        await asyncio.sleep(0)
+    find: Callable[[int], Run | None] = lambda number: kept.resumable("key", f"k{number}", "hash")  # noqa: E731
+    assert find(0)
+    monkeypatch.setattr(runs, "KEEP_RUNS", 2)
+    assert not find(0)
+    assert find(2)
+    monkeypatch.setattr(runs, "KEEP_S", -1)
+    assert not find(2)
+    assert kept.resumable("other key", "k2", "hash") is None
