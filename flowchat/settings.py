@@ -55,7 +55,7 @@ class Settings:
         0.5, "Entailment probability (0-1) from which a sentence counts as supported by its page."
     )
     refuse_below: float = _setting(
-        0.97, "Confidence of the reranker (0-1) below which a question is refused instead of answered."
+        0.9, "Score of the best sentence for a question (0-1) below which the question is refused."
     )
     lead_quotes: int = _setting(
         3, "Sentences of the sources that open an answer word for word (0-3). 0: only where the generator fails."

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 import httpx
 from appliance import operator, running
-from flowchat.answer.pipeline import Answer, Question
 from httpx_sse import ServerSentEvent, aconnect_sse
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Citation, CrawlConfig, Event, Source, new_id, now
 from flowchat.services import homepage, keys, tenants
 from flowchat.services.context import Appliance
@@ -199,7 +199,7 @@ async def _listening(app: Appliance, fileno: int, heartbeat_s: float) -> AsyncIt
     config.graceful_timeout = 1
     stop = asyncio.Event()
     server = asyncio.create_task(
-        serve(create_web(app, heartbeat_s=heartbeat_s), config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        serve(create_web(app, heartbeat_s=heartbeat_s), config, shutdown_trigger=stop.wait)
     )
     try:
         yield

@@ -7,7 +7,6 @@ a small model asked whether it knows says "no" to what it could answer and "yes"
 
 import asyncio
 import logging
-import math
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -84,7 +83,7 @@ class Answerer:
             hits, ranked = await self._find(query, question.versions)
             answer.chunks = hits
             yield Event("retrieval.reranked", {"chunks": [_hit_data(hit) for hit in hits]})
-            if confidence(hits, ranked) < self._settings.refuse_below:
+            if not ranked or ranked[0].score < self._settings.refuse_below:
                 yield _refuse(answer, question.locale, "not_covered")
                 return
             script = _Script(answer)
@@ -210,19 +209,6 @@ def standalone_query(query: str, history: Sequence[str]) -> str:
         return query
     leans = _FOLLOWS_UP.search(query.lower()) or len(query.split()) <= _SHORT_WORDS
     return f"{history[-1]} {query}" if leans else query
-
-
-def confidence(hits: Sequence[Hit], ranked: Sequence[Evidence]) -> float:
-    """How sure the reranker is that the sources answer (0-1): the best chunk and the best sentence, mean of logits."""
-    if not hits or not ranked:
-        return 0.0
-    mean = (_logit(hits[0].score) + _logit(ranked[0].score)) / 2
-    return 1 / (1 + math.exp(-mean))
-
-
-def _logit(probability: float) -> float:
-    clipped = min(max(probability, 1e-9), 1 - 1e-9)
-    return math.log(clipped / (1 - clipped))
 
 
 def _refuse(answer: Answer, locale: str, reason: str) -> Event:

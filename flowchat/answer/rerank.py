@@ -1,5 +1,6 @@
 """Rerank: a cross-encoder scores the candidates, and then the single sentences of the best of them."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence of a hit, with how well it answers by itself (0-1). `position` is its place in the chunk."""
+    """A sentence of a hit. `position` is its place in the chunk.
+
+    `score` (0-1) is the mean, in logits, of what the reranker gives the sentence alone and the chunk around it.
+    """
 
     hit: Hit
     position: int
@@ -43,9 +47,19 @@ def rank_sentences(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[
     ]
     scores = reranker.score(query, [f"{place(hit.chunk)}\n{text}" for hit, _, text in sentences])
     ranked = [
-        Evidence(hit, position, text, score) for (hit, position, text), score in zip(sentences, scores, strict=True)
+        Evidence(hit, position, text, _mean(score, hit.score))
+        for (hit, position, text), score in zip(sentences, scores, strict=True)
     ]
     return sorted(ranked, key=lambda evidence: -evidence.score)
+
+
+def _mean(one: float, other: float) -> float:
+    return 1 / (1 + math.exp(-(_logit(one) + _logit(other)) / 2))
+
+
+def _logit(probability: float) -> float:
+    clipped = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(clipped / (1 - clipped))
 
 
 def place(chunk: Chunk) -> str:

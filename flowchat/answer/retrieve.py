@@ -16,8 +16,8 @@ RRF_K = 60  # Cormack, Clarke, Büttcher: Reciprocal Rank Fusion, SIGIR 2009
 _WORD = re.compile(r"\w+")
 _STOP_WORDS = frozenset(
     "a about an and any are as at be been but by can could did do does for from had has have how i if in into is it "
-    "its may me might my of on or our should so some than that the their them then there these they this to us was we were "
-    "what when where which who why will with would you your".split()
+    "its may me might my of on or our should so some than that the their them then there these they this to us was we "
+    "were what when where which who why will with would you your".split()
 )
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from urllib.parse import urlsplit
 
 from quart import current_app, request
 
 from flowchat.domain import Actor, Key
 from flowchat.errors import FlowChatError
-from flowchat.services import homepage, keys
+from flowchat.services import keys
 from flowchat.web.current import appliance
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -16,7 +15,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 async def widget_key() -> Key:
     """The key in X-FlowChat-Key, if it may be used from the request's origin. Raises FlowChatError: 401, 403."""
-    return await keys.authenticate_widget(appliance(), request.headers.get("X-FlowChat-Key"), _origin())
+    return await keys.authenticate_widget(appliance(), request.headers.get("X-FlowChat-Key"), request.headers.get("Origin"))
 
 
 async def actor() -> Actor:
@@ -51,11 +50,3 @@ def _is_trusted(address: str) -> bool:
         return any(ip_address(address) in network for network in networks)
     except ValueError:
         return False
-
-
-def _origin() -> str | None:
-    """The page's origin; the appliance's own pages have its public one, by whatever name the visitor reached it."""
-    origin = request.headers.get("Origin")
-    if origin and urlsplit(origin).netloc == request.host:
-        return homepage.own_origins(appliance().settings)[0]
-    return origin
