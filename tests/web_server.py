@@ -198,9 +198,7 @@ async def _listening(app: Appliance, fileno: int, heartbeat_s: float) -> AsyncIt
     config.bind = [f"fd://{fileno}"]
     config.graceful_timeout = 1
     stop = asyncio.Event()
-    server = asyncio.create_task(
-        serve(create_web(app, heartbeat_s=heartbeat_s), config, shutdown_trigger=stop.wait)
-    )
+    server = asyncio.create_task(serve(create_web(app, heartbeat_s=heartbeat_s), config, shutdown_trigger=stop.wait))
     try:
         yield
     finally:

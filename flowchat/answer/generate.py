@@ -5,8 +5,9 @@ sentences, since a small machine reads 80-150 tokens a second.
 """
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import cast
 
 from flowchat.answer.quote import Quote
@@ -34,36 +35,31 @@ def build_messages(query: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
     ]
 
 
-async def stream_text(
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A piece of text as the model wrote it, and the sentences that it completed."""
+
+    piece: str
+    sentences: tuple[str, ...]
+
+
+async def write_sentences(
     generator: Generator, messages: Sequence[dict[str, str]], usage: GenerationUsage
-) -> AsyncIterator[str]:
-    """Pieces of text as the model writes them. Closing this iterator stops the model."""
+) -> AsyncGenerator[Step, None]:
+    """What the model writes, step by step; the last step has the rest. Closing this stops the model."""
     pieces = cast(AsyncGenerator[str, None], generator.generate(messages, max_tokens=MAX_TOKENS, usage=usage))
+    text = ""
     async with aclosing(pieces):
         async for piece in pieces:
-            if piece:
-                yield piece
+            text += piece
+            # A sentence is complete when the next one has begun.
+            *complete, begun = split_sentences(text) or ("",)
+            if complete:
+                text = text[text.rindex(begun) :]
+            yield Step(piece, tuple(complete))
+    yield Step("", split_sentences(text))
 
 
-class SentenceBuffer:
-    """Gathers pieces of text and gives whole sentences back."""
-
-    def __init__(self) -> None:
-        self._text = ""
-
-    def add(self, piece: str) -> list[str]:
-        """The sentences that this piece completes: one is complete when the next has begun."""
-        self._text += piece
-        sentences = split_sentences(self._text)
-        if len(sentences) < 2:
-            return []
-        self._text = sentences[-1] + (" " if self._text[-1:].isspace() else "")
-        return list(sentences[:-1])
-
-    def rest(self) -> list[str]:
-        """What is left at the end; an unfinished sentence is dropped."""
-        return [sentence for sentence in split_sentences(self._text) if _is_finished(sentence)]
-
-
-def _is_finished(sentence: str) -> bool:
+def is_finished(sentence: str) -> bool:
+    """False for a sentence that the limit of tokens has cut off."""
     return _END.search(sentence) is not None

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowchat.answer.generate import SentenceBuffer, build_messages, stream_text
+from flowchat.answer.generate import build_messages, is_finished, write_sentences
 from flowchat.answer.phrases import phrase
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
 from flowchat.answer.rerank import Evidence, place, rank_sentences, rerank
@@ -135,37 +135,45 @@ class Answerer:
         script: "_Script",
         answer: Answer,
     ) -> AsyncGenerator[Event, None]:
-        """The model's sentences, each through the gate. A model that fails leaves the answer to the quotes."""
+        """The model's sentences with their verdicts. A model that fails leaves the answer to the quotes."""
         usage = GenerationUsage()
-        buffer = SentenceBuffer()
         chunks = list({quote.chunk.id: quote.chunk for quote in quotes}.values())
-        said: list[str] = [quote.text for quote in quotes[: self._settings.lead_quotes]]
+        said = [quote.text for quote in quotes[: self._settings.lead_quotes]]
+        glue = "\n\n"
+        written = write_sentences(generator, build_messages(query, quotes), usage)
         try:
-            async with aclosing(stream_text(generator, build_messages(query, quotes), usage)) as pieces:  # type: ignore[type-var]
-                async for piece in pieces:
-                    for sentence in buffer.add(piece):
-                        for event in await self._gate_sentence(sentence, mode, chunks, said, script):
+            async with aclosing(written) as steps:
+                async for step in steps:
+                    if mode == "annotate" and step.piece:
+                        yield script.say(step.piece, glue)
+                        glue = ""
+                    for sentence in step.sentences:
+                        judge = self._annotate if mode == "annotate" else self._gate_sentence
+                        for event in await judge(sentence, chunks, said, script):
                             yield event
-            for sentence in buffer.rest():
-                for event in await self._gate_sentence(sentence, mode, chunks, said, script):
-                    yield event
         except ModelError as error:
             log.warning("the generator failed, the answer is quotes only: %s", error)
         finally:
             answer.tokens_in, answer.tokens_out = usage.tokens_in, usage.tokens_out
 
     async def _gate_sentence(
-        self, sentence: str, mode: Mode, chunks: Sequence[Chunk], said: list[str], script: "_Script"
+        self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: "_Script"
     ) -> list[Event]:
         """Nothing for what was said already; a bare verdict for what is not entailed; else the sentence."""
-        if any(says_the_same(sentence, other) for other in said):
+        if not is_finished(sentence) or any(says_the_same(sentence, other) for other in said):
             return []
         verdict = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
-        ok = verdict.score >= self._settings.verify_threshold
-        if not ok and mode == "gate":
+        if verdict.score < self._settings.verify_threshold:
             return [script.withhold(verdict)]
         said.append(sentence)
-        return script.show(sentence, verdict, "\n\n", ok=ok)
+        return script.show(sentence, verdict, "\n\n")
+
+    async def _annotate(
+        self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: "_Script"
+    ) -> list[Event]:
+        """The citation and the verdict of a sentence that is shown already."""
+        verdict = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
+        return script.cite(verdict, ok=verdict.score >= self._settings.verify_threshold)
 
 
 class _Script:
@@ -179,17 +187,25 @@ class _Script:
     def shown(self) -> bool:
         return bool(self._answer.citations)
 
-    def show(self, sentence: str, verdict: Verdict, glue: str, *, ok: bool = True) -> list[Event]:
-        """A sentence's text, its citation and its verdict."""
-        self._refs += 1
-        text = glue + sentence if self._answer.text else sentence
+    def show(self, sentence: str, verdict: Verdict, glue: str) -> list[Event]:
+        """A verified sentence's text, its citation and its verdict."""
+        return [self.say(sentence, glue), *self.cite(verdict, ok=True)]
+
+    def say(self, text: str, glue: str) -> Event:
+        """A piece of the answer. `glue` parts it from what was said before."""
+        if self._answer.text:
+            text = glue + text
         self._answer.text += text
+        return Event("generation.token", {"text": text})
+
+    def cite(self, verdict: Verdict, *, ok: bool) -> list[Event]:
+        """The citation and the verdict of the sentence that was said last."""
+        self._refs += 1
         chunk = verdict.chunk
         self._answer.citations.append(
             Citation(self._refs, chunk.id, chunk.url, chunk.title, verdict.evidence, ok, round(verdict.score, 4))
         )
         return [
-            Event("generation.token", {"text": text}),
             Event("generation.cited", {"ref": self._refs, "chunkId": chunk.id}),
             Event("nli.verified", self._verdict(verdict, ok) | {"evidence": verdict.evidence}),
         ]

@@ -15,7 +15,9 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 async def widget_key() -> Key:
     """The key in X-FlowChat-Key, if it may be used from the request's origin. Raises FlowChatError: 401, 403."""
-    return await keys.authenticate_widget(appliance(), request.headers.get("X-FlowChat-Key"), request.headers.get("Origin"))
+    return await keys.authenticate_widget(
+        appliance(), request.headers.get("X-FlowChat-Key"), request.headers.get("Origin")
+    )
 
 
 async def actor() -> Actor:

@@ -1,0 +1,146 @@
+"""The answer pipeline's stages with fake models, on a real database."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from flowchat.answer.generate import is_finished
+from flowchat.answer.pipeline import Answer, Answerer, Question, standalone_query
+from flowchat.answer.quote import says_the_same, select_quotes
+from flowchat.answer.rerank import Evidence
+from flowchat.answer.retrieve import fuse, query_words
+from flowchat.answer.verify import verify
+from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, Source, new_id, now
+from flowchat.engines.load import Engines
+from flowchat.engines.priority import BulkGate
+from flowchat.errors import ModelError
+from flowchat.settings import Settings
+from flowchat.store import chunks, migrate, pages, sources, tenants, versions
+from flowchat.store.database import Connection, Database, open_database
+from tests.fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
+
+TEXT = "The free plan allows three projects. Paid plans have no limit on projects. It renews every month."
+
+
+def chunk(text: str = TEXT) -> Chunk:
+    return Chunk("chk_1", 1, "ver_1", "src_1", "http://site/plans", "Plans", ("Limits",), text)
+
+
+def writing(text: str) -> FakeGenerator:
+    return FakeGenerator(lambda _: text)
+
+
+async def fill(db: Database, embedder: FakeEmbedder) -> str:
+    """A source with one live version of one page; returns the version's id."""
+    new = NewChunk(TEXT, ("Limits",), "limits")
+    vectors = embedder.embed_passages([TEXT])
+
+    def transaction(conn: Connection) -> str:
+        tenant = tenants.insert(conn, "default", "Default")
+        source = Source(
+            new_id("src"), tenant.id, "docs", "docs", None, "ready", "en", CrawlConfig(), None, 0, 0, None, now()
+        )
+        sources.insert(conn, source)
+        version_id = versions.insert(conn, source.id, embedder.name)
+        seq = int(conn.execute("select seq from versions").fetchone()[0])
+        chunks.ensure_vectors(conn, embedder.dims)
+        page = pages.finish(conn, seq, "http://site/plans", 0, "indexed", title="Plans")
+        chunks.insert(conn, seq, page, "Plans", [new], vectors)
+        return version_id
+
+    return await db.write(transaction)
+
+
+async def ask(
+    folder: Path, query: str, generator: FakeGenerator | None, mode: Mode = "gate", lead_quotes: int = 1
+) -> tuple[list[Event], Answer]:
+    path = folder / "flowchat.db"
+    migrate.migrate(path)
+    embedder = FakeEmbedder()
+    engines = Engines(embedder, FakeReranker(), FakeVerifier(), generator)
+    async with open_database(path) as db:
+        version = await versions.get(db, await fill(db, embedder))
+        assert version is not None
+        answerer = Answerer(Settings(lead_quotes=lead_quotes, refuse_below=0.3), db, engines, BulkGate())
+        answer = Answer()
+        question = Question(query, (), (version,), mode, "en")
+        return [event async for event in answerer.answer(question, answer)], answer
+
+
+def test_quotes_open_and_only_entailed_sentences_follow(tmp_path: Path) -> None:
+    generator = writing("Paid plans have no limit. Unicorns graze beneath rainbows.")
+    events, answer = asyncio.run(ask(tmp_path, "How many projects does the free plan allow?", generator))
+    names = [event.name for event in events]
+    assert names[:2] == ["retrieval.started", "retrieval.reranked"]
+    assert answer.text.startswith("The free plan allows three projects.") and "Paid plans" in answer.text
+    assert "Unicorns" not in answer.text and not answer.refusal
+    assert "".join(event.data["text"] for event in events if event.name == "generation.token") == answer.text
+    verdicts = {event.data["ref"]: event.data["ok"] for event in events if event.name == "nli.verified"}
+    cited = [event.data["ref"] for event in events if event.name == "generation.cited"]
+    assert [verdicts[ref] for ref in cited] == [True, True]
+    withheld = [event.data for event in events if event.name == "nli.verified" and not event.data["ok"]]
+    assert [set(data) for data in withheld] == [{"ref", "ok", "score", "chunkId"}]
+
+
+def test_annotate_shows_everything_with_its_verdict(tmp_path: Path) -> None:
+    generator = writing("Paid plans have no limit. Unicorns graze beneath rainbows.")
+    events, answer = asyncio.run(ask(tmp_path, "How many projects does the free plan allow?", generator, "annotate"))
+    assert answer.text.endswith("Paid plans have no limit. Unicorns graze beneath rainbows.")
+    assert "".join(event.data["text"] for event in events if event.name == "generation.token") == answer.text
+    assert [citation.verified for citation in answer.citations] == [True, True, False]
+    assert events[-1].name == "nli.verified"
+
+
+def test_refuses_what_the_site_does_not_say(tmp_path: Path) -> None:
+    events, answer = asyncio.run(ask(tmp_path, "Which volcano erupted yesterday?", writing("Etna did.")))
+    assert answer.refusal and answer.reason == "not_covered" and not answer.citations
+    assert [event.name for event in events][-1] == "generation.token"
+    assert answer.suggestions in ([], [{"url": "http://site/plans", "title": "Plans"}])
+
+
+def test_without_a_generator_it_quotes(tmp_path: Path) -> None:
+    _, answer = asyncio.run(ask(tmp_path, "How many projects does the free plan allow?", None, lead_quotes=0))
+    assert answer.text.startswith("The free plan allows three projects.")
+
+
+def break_down(messages: object) -> str:
+    raise ModelError("generation_failed", "It broke.")
+
+
+def test_a_broken_generator_leaves_the_quotes(tmp_path: Path) -> None:
+    broken = FakeGenerator(break_down)
+    _, answer = asyncio.run(ask(tmp_path, "How many projects does the free plan allow?", broken, lead_quotes=0))
+    assert answer.text.startswith("The free plan allows three projects.") and not answer.refusal
+
+
+def test_a_number_that_the_source_lacks_is_never_supported() -> None:
+    assert verify(FakeVerifier(), "The free plan allows 30 projects.", [chunk()]).score == 0
+    assert verify(FakeVerifier(), "The free plan allows three projects.", [chunk()]).score == 1
+
+
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [
+        (0, ("The free plan allows three projects.",)),
+        (2, ("Paid plans have no limit on projects.", "It renews every month.")),
+    ],
+)
+def test_a_quote_brings_what_it_leans_on(position: int, expected: tuple[str, ...]) -> None:
+    evidence = Evidence(Hit(chunk(), 0.9), position, expected[-1], 0.9)
+    assert select_quotes([evidence], 3, 0.5)[0].sentences == expected
+
+
+def test_a_quote_that_announces_a_list_brings_it() -> None:
+    text = "There are two modes:\n- fast\n- safe\n\nBoth are free."
+    evidence = Evidence(Hit(chunk(text), 0.9), 0, "There are two modes:", 0.9)
+    assert select_quotes([evidence], 3, 0.5)[0].sentences == ("There are two modes:\n- fast\n- safe",)
+
+
+def test_small_parts() -> None:
+    assert fuse([[1, 2, 3], [3, 4]])[0] == 3
+    assert query_words("How do I use the WAL?") == ["use", "wal"] and query_words("What is it?") == ["what", "is", "it"]
+    assert says_the_same("Use WAL mode now.", "You should use WAL mode now, please.")
+    assert standalone_query("And how big is it?", ["What is WAL?"]) == "What is WAL? And how big is it?"
+    assert standalone_query("Which tokenizer does FTS5 use by default?", ["What is WAL?"]).startswith("Which")
+    assert is_finished('He said "yes."') and not is_finished("It goes on and")
