@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
 
 from flowchat.answer.generate import is_finished
 from flowchat.answer.pipeline import Answer, Answerer, Question, standalone_query
@@ -18,7 +19,6 @@ from flowchat.errors import ModelError
 from flowchat.settings import Settings
 from flowchat.store import chunks, migrate, pages, sources, tenants, versions
 from flowchat.store.database import Connection, Database, open_database
-from tests.fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
 
 TEXT = "The free plan allows three projects. Paid plans have no limit on projects. It renews every month."
 
