@@ -52,7 +52,7 @@ class Settings:
     queued_answers: int = _setting(8, "Answers that may wait beyond those; more get 503 with Retry-After.")
     answer_timeout_s: float = _setting(120.0, "Longest time one answer may take.")
     verify_threshold: float = _setting(
-        0.5, "Entailment probability (0-1) from which a sentence counts as supported by its page."
+        0.8, "Entailment probability (0-1) from which a sentence counts as supported by its page."
     )
     refuse_below: float = _setting(
         0.9, "Score of the best sentence for a question (0-1) below which the question is refused."

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowchat.answer.generate import build_messages, is_finished, write_sentences
+from flowchat.answer.generate import build_messages, is_finished, without_preamble, write_sentences
 from flowchat.answer.phrases import phrase
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
 from flowchat.answer.rerank import Evidence, place, rank_sentences, rerank
@@ -160,6 +160,7 @@ class Answerer:
         self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: "_Script"
     ) -> list[Event]:
         """Nothing for what was said already; a bare verdict for what is not entailed; else the sentence."""
+        sentence = without_preamble(sentence)
         if not is_finished(sentence) or any(says_the_same(sentence, other) for other in said):
             return []
         verdict = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
 
-from flowchat.answer.generate import is_finished
+from flowchat.answer.generate import is_finished, without_preamble
 from flowchat.answer.pipeline import Answer, Answerer, Question, standalone_query
 from flowchat.answer.quote import says_the_same, select_quotes
 from flowchat.answer.rerank import Evidence
@@ -143,4 +143,6 @@ def test_small_parts() -> None:
     assert says_the_same("Use WAL mode now.", "You should use WAL mode now, please.")
     assert standalone_query("And how big is it?", ["What is WAL?"]) == "What is WAL? And how big is it?"
     assert standalone_query("Which tokenizer does FTS5 use by default?", ["What is WAL?"]).startswith("Which")
+    assert without_preamble("According to the first source, it is 10.") == "It is 10."
+    assert without_preamble("Based on which page, asks nobody.") == "Based on which page, asks nobody."
     assert is_finished('He said "yes."') and not is_finished("It goes on and")
