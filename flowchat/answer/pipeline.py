@@ -29,7 +29,6 @@ from flowchat.settings import Settings
 from flowchat.store.database import Database
 
 MAX_QUOTES = 3
-MIN_QUOTE_SCORE = 0.5
 SUGGESTIONS = 3
 PREVIEW_CHARS = 240
 
@@ -104,7 +103,7 @@ class Answerer:
         self, query: str, mode: Mode, ranked: Sequence[Evidence], script: "_Script", answer: Answer
     ) -> AsyncGenerator[Event, None]:
         """Quotes first, then what the model adds; or the model first, and quotes where it said nothing."""
-        quotes = select_quotes(ranked, MAX_QUOTES, MIN_QUOTE_SCORE)
+        quotes = select_quotes(ranked, MAX_QUOTES, self._settings.refuse_below)
         leading = self._settings.lead_quotes
         for event in self._quote(quotes[:leading], script):
             yield event
