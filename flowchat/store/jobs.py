@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from flowchat.domain import Job, JobProgress, JobStatus, JobType, new_id, now
 from flowchat.store.database import Database, Row
+from flowchat.store.paging import newest_first
 
 LEASE_S = 30.0
 MAX_ATTEMPTS = 100  # a crawl interrupted more often than that is broken, not unlucky
@@ -102,16 +103,7 @@ async def get(db: Database, job_id: str, tenant_id: str | None = None) -> Job | 
 async def page(
     db: Database, tenant_id: str, *, limit: int, starting_after: str = "", ending_before: str = ""
 ) -> list[Job]:
-    """Newest first; `starting_after` and `ending_before` are ids."""
-    if ending_before:
-        rows = await db.rows(
-            "select * from jobs where tenant_id = ? and id > ? order by id limit ?", (tenant_id, ending_before, limit)
-        )
-        return [_job(row) for row in reversed(rows)]
-    rows = await db.rows(
-        "select * from jobs where tenant_id = ? and (? = '' or id < ?) order by id desc limit ?",
-        (tenant_id, starting_after, starting_after, limit),
-    )
+    rows = await newest_first(db, "select * from jobs", "jobs", tenant_id, limit, starting_after, ending_before)
     return [_job(row) for row in rows]
 
 

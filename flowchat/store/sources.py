@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from flowchat.domain import CrawlConfig, Source, SourceStatus, now
 from flowchat.store.database import Database, Row
+from flowchat.store.paging import newest_first
 
 _SELECT = """
     select s.*,
@@ -67,16 +68,7 @@ async def get(db: Database, tenant_id: str, id_or_slug: str) -> Source | None:
 async def page(
     db: Database, tenant_id: str, *, limit: int, starting_after: str = "", ending_before: str = ""
 ) -> list[Source]:
-    """Newest first; `starting_after` and `ending_before` are ids."""
-    if ending_before:
-        rows = await db.rows(
-            _SELECT + " where s.tenant_id = ? and s.id > ? order by s.id limit ?", (tenant_id, ending_before, limit)
-        )
-        return [_source(row) for row in reversed(rows)]
-    rows = await db.rows(
-        _SELECT + " where s.tenant_id = ? and (? = '' or s.id < ?) order by s.id desc limit ?",
-        (tenant_id, starting_after, starting_after, limit),
-    )
+    rows = await newest_first(db, _SELECT, "s", tenant_id, limit, starting_after, ending_before)
     return [_source(row) for row in rows]
 
 
