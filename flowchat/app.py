@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,17 +22,18 @@ from flowchat.engines.priority import BulkGate
 from flowchat.errors import Conflict, FlowChatError
 from flowchat.net.appliance import wait_until_live
 from flowchat.net.openai_stream import stream_chat
-from flowchat.services import jobs, startup
+from flowchat.services import jobs, keys, startup
 from flowchat.services.context import Appliance, Context
 from flowchat.settings import Settings
 from flowchat.store.database import open_database
-from flowchat.store.migrate import migrate
+from flowchat.store.migrate import is_current, migrate
 from flowchat.tasks import Queue
 from flowchat.web import create_web
 
 LOCK_FILE = "flowchat.lock"
 GRACE_S = 3.0  # for requests in flight when the appliance stops
 LOOK_FOR_JOBS_S = 15.0
+STOP_REVOKED_S = 0.5  # contract, section 1: within a second
 KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
 LIVE_TIMEOUT_S = 30.0
 
@@ -104,12 +105,16 @@ def _told_by(lock_file: str) -> Holder:
 
 
 def prepare_folder(settings: Settings) -> None:
-    """Make or migrate a data folder that no appliance runs on; one that runs has done it."""
-    present = holder(settings.data_dir)
-    if present is not None and present.url:
+    """Make or migrate a data folder, unless that is done. Raises Conflict where another process holds it."""
+    if is_current(settings.database_path):
         return
-    with holding(settings.data_dir):
-        migrate(settings.database_path)
+    try:
+        with holding(settings.data_dir):
+            migrate(settings.database_path)
+    except Conflict:
+        # Whoever holds the folder migrates it first of all: meanwhile it may have.
+        if not is_current(settings.database_path):
+            raise
 
 
 @asynccontextmanager
@@ -206,15 +211,21 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
         await startup.queue_missing_work(app)
         web = create_web(app)
         queue.start(app)
-        looking = asyncio.create_task(_look_for_jobs(app, queue))
+        background = [
+            asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),
+            asyncio.create_task(again_and_again(STOP_REVOKED_S, lambda: keys.stop_revoked(app))),
+        ]
         serving = asyncio.create_task(hypercorn_serve(web, _hypercorn(listener), shutdown_trigger=stop.wait))
         try:
             await _announce(settings, serving, report)
+            background.append(asyncio.create_task(_dispose(app)))
             await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()
             app.stopping.set()
-            looking.cancel()
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await app.runs.stop_all()
             await _end(serving)
             await asyncio.to_thread(queue.stop)
@@ -242,12 +253,28 @@ async def _announce(settings: Settings, serving: asyncio.Task[None], report: Rep
     report(f"ready {listen_url(settings)}")
 
 
-async def _look_for_jobs(app: Appliance, queue: Queue) -> None:
-    """At start, and again and again: a wake-up may get lost, a job does not."""
+async def again_and_again(pause_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Until it is cancelled: what failed is logged, and may go better the next time."""
     while True:
-        if queue.is_empty:
-            await jobs.wake_waiting(app)
-        await asyncio.sleep(LOOK_FOR_JOBS_S)
+        try:
+            await work()
+        except Exception:
+            log.exception("a task in the background failed; it is tried again in %s s", pause_s)
+        await asyncio.sleep(pause_s)
+
+
+async def _look_for_jobs(app: Appliance, queue: Queue) -> None:
+    """A wake-up may get lost, a job does not."""
+    if queue.is_empty:
+        await jobs.wake_waiting(app)
+
+
+async def _dispose(app: Appliance) -> None:
+    """What the last process left of old versions when it was stopped."""
+    try:
+        await jobs.dispose(app)
+    except Exception:
+        log.exception("deleting old versions failed; the next job tries again")
 
 
 async def _end(serving: asyncio.Task[None]) -> None:

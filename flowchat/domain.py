@@ -29,6 +29,11 @@ def now(after_s: float = 0) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def place(title: str, headings: tuple[str, ...]) -> str:
+    """Where a chunk stands. Every model reads it before the chunk's text."""
+    return " > ".join(dict.fromkeys((title, *headings)))
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     id: str
@@ -182,11 +187,14 @@ class Chunk:
     id: str
     rowid: int
     version_id: str
-    source_id: str
     url: str
     title: str
     headings: tuple[str, ...]
     text: str
+
+    @property
+    def place(self) -> str:
+        return place(self.title, self.headings)
 
 
 @dataclass(frozen=True, slots=True)

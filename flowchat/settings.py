@@ -1,5 +1,6 @@
 """The only reader of the environment: one typed table of settings, each with its default and help text."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,8 +12,13 @@ from flowchat.errors import FlowChatError
 PREFIX = "FLOWCHAT_"
 
 
-def _setting(default: Any, help_text: str, *, secret: bool = False) -> Any:
-    return field(default=default, metadata={"help": help_text, "secret": secret})
+def _setting(
+    default: Any, help_text: str, *, secret: bool = False, minimum: float = 0, maximum: float | None = None
+) -> Any:
+    """The limits are those of numbers, inclusive."""
+    return field(
+        default=default, metadata={"help": help_text, "secret": secret, "minimum": minimum, "maximum": maximum}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Settings:
     """Every setting. `FLOWCHAT_` + the upper-case field name is its environment variable."""
 
     host: str = _setting("127.0.0.1", "Address to listen on.")
-    port: int = _setting(8080, "Port to listen on.")
+    port: int = _setting(8080, "Port to listen on.", maximum=65535)
     public_url: str = _setting("", "Address the world uses, such as https://chat.example.com. Empty: http://HOST:PORT.")
     trusted_proxies: tuple[str, ...] = _setting(
         (), "Addresses or networks of reverse proxies whose X-Forwarded-For is believed, comma-separated."
@@ -32,10 +38,10 @@ class Settings:
     )
     user_agent: str = _setting("FlowChatBot/0.1 (+https://flowchat.com/bot)", "What crawls call themselves.")
     crawl_delay_s: float = _setting(0.0, "Least pause between two requests to one host; robots.txt can ask for more.")
-    crawl_timeout_s: float = _setting(30.0, "Time-out of one fetched page.")
-    crawl_max_bytes: int = _setting(10_000_000, "Largest page that is read, decompressed.")
-    crawl_max_pages: int = _setting(5_000, "Pages of one crawl, where the source does not say.")
-    crawl_workers: int = _setting(1, "Crawls and other jobs that may run at the same time.")
+    crawl_timeout_s: float = _setting(30.0, "Time-out of one fetched page.", minimum=0.1)
+    crawl_max_bytes: int = _setting(10_000_000, "Largest page that is read, decompressed.", minimum=1)
+    crawl_max_pages: int = _setting(5_000, "Pages of one crawl, where the source does not say.", minimum=1)
+    crawl_workers: int = _setting(1, "Crawls and other jobs that may run at the same time.", minimum=1)
     embedder: str = _setting("bge-small-en-v1_5-int8", "Embedding model; another one re-indexes every source.")
     reranker: str = _setting("ms-marco-MiniLM-L-12-v2-int8", "Reranking model.")
     verifier: str = _setting("flowchat-verifier-1", "Entailment model that checks every sentence.")
@@ -48,17 +54,19 @@ class Settings:
         "auto", "llama.cpp binding: xllamacpp, llama-cpp-python, or auto (llama-cpp-python where it is installed)."
     )
     threads: int = _setting(0, "Processor threads a model may use. 0: as many as there are cores.")
-    parallel_answers: int = _setting(4, "Answers that are worked on at the same time.")
+    parallel_answers: int = _setting(4, "Answers that are worked on at the same time.", minimum=1)
     queued_answers: int = _setting(8, "Answers that may wait beyond those; more get 503 with Retry-After.")
-    answer_timeout_s: float = _setting(120.0, "Longest time one answer may take.")
+    answer_timeout_s: float = _setting(120.0, "Longest time one answer may take.", minimum=0.1)
     verify_threshold: float = _setting(
-        0.8, "Entailment probability (0-1) from which a sentence counts as supported by its page."
+        0.8, "Entailment probability (0-1) from which a sentence counts as supported by its page.", maximum=1
     )
     refuse_below: float = _setting(
-        0.9, "Score of the best sentence for a question (0-1) below which the question is refused."
+        0.9, "Score of the best sentence for a question (0-1) below which the question is refused.", maximum=1
     )
     lead_quotes: int = _setting(
-        3, "Sentences of the sources that open an answer word for word (0-3). 0: only where the generator fails."
+        3,
+        "Sentences of the sources that open an answer word for word (0-3). 0: only where the generator shows nothing.",
+        maximum=3,
     )
     questions_per_minute: int = _setting(120, "Questions one client may ask in a minute. 0: no limit.")
     hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
@@ -91,16 +99,20 @@ class SettingRow:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from the environment. Raises FlowChatError naming the variable that can't be understood."""
+    """Read the settings from the environment; an empty variable is an absent one.
+
+    Raises FlowChatError naming the variable that can't be understood, or is out of its limits.
+    """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     for f in fields(Settings):
         variable = PREFIX + f.name.upper()
-        raw = environ.get(variable)
-        if f.name == "hf_endpoint" and raw is None:
-            raw = environ.get("HF_ENDPOINT")
-        if raw is not None:
-            values[f.name] = _parse(variable, raw.strip(), f.default)
+        raw = environ.get(variable, "").strip()
+        if f.name == "hf_endpoint":
+            raw = raw or environ.get("HF_ENDPOINT", "").strip()
+        if raw:
+            values[f.name] = _parse(variable, raw, f.default)
+            _check_limits(variable, values[f.name], f.metadata["minimum"], f.metadata["maximum"])
     return Settings(**values)
 
 
@@ -114,18 +126,28 @@ def _parse(variable: str, raw: str, default: Any) -> Any:
         raise FlowChatError("bad_setting", f"{variable} must be {kind}, not '{raw}'.", param=variable) from None
 
 
+def _check_limits(variable: str, value: Any, minimum: float, maximum: float | None) -> None:
+    if not isinstance(value, (int, float)):
+        return
+    if not math.isfinite(value) or value < minimum or (maximum is not None and value > maximum):
+        limits = f"{minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+        raise FlowChatError("bad_setting", f"{variable} must be {limits}, not {value}.", param=variable)
+
+
 def describe(settings: Settings) -> list[SettingRow]:
     """All settings with their present and default values, for `flowchat settings` and the documentation."""
     rows = []
     for f in fields(Settings):
         secret = bool(f.metadata["secret"])
-        value = getattr(settings, f.name)
+        value, default = getattr(settings, f.name), f.default
+        if f.name == "models_dir":
+            value, default = settings.models_path, Settings().models_path
         shown = ("set" if value else "") if secret else _shown(value)
-        rows.append(SettingRow(PREFIX + f.name.upper(), shown, _shown(f.default), f.metadata["help"], secret))
+        rows.append(SettingRow(PREFIX + f.name.upper(), shown, _shown(default), f.metadata["help"], secret))
     return rows
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
-    return "" if value == Path() else str(value)
+    return str(value)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from fakes import fake_engines
-from flowchat.answer.pipeline import Answerer
 
+from flowchat.answer.pipeline import Answerer
 from flowchat.domain import Actor
-from flowchat.engines.load import Engines
 from flowchat.engines.priority import BulkGate
+from flowchat.engines.protocols import Engines
 from flowchat.services.context import Appliance
 from flowchat.services.tenants import actor_for_cli
 from flowchat.settings import Settings

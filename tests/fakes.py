@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 
-from flowchat.engines.load import Engines
-from flowchat.engines.protocols import GenerationUsage, Generator, Vectors
+from flowchat.engines.protocols import Engines, GenerationUsage, Generator, Vectors
 
 _WORD = re.compile(r"\w+")
 DIMS = 64
@@ -49,8 +48,6 @@ class FakeEmbedder:
 class FakeReranker:
     """The share of the query's words (longer than three letters) that the passage has."""
 
-    name = "fake-reranker"
-
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
         wanted = {word for word in words(query) if len(word) > 3} or set(words(query))
         return [len(wanted & set(words(passage))) / max(1, len(wanted)) for passage in passages]
@@ -58,8 +55,6 @@ class FakeReranker:
 
 class FakeVerifier:
     """Entailed (0.99) if the premise has every word of the hypothesis, else not (0.01)."""
-
-    name = "fake-verifier"
 
     def entailment(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         return [0.99 if set(words(hypothesis)) <= set(words(premise)) else 0.01 for premise, hypothesis in pairs]
@@ -82,7 +77,6 @@ class FakeGenerator:
         *,
         max_tokens: int,
         usage: GenerationUsage,
-        stop: Sequence[str] = (),
     ) -> AsyncIterator[str]:
         self.prompts.append(messages)
         usage.tokens_in = sum(len(words(message["content"])) for message in messages)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from flowchat.answer.quote import Quote
-from flowchat.answer.rerank import place
 from flowchat.engines.protocols import GenerationUsage, Generator
+from flowchat.errors import ModelError
 from flowchat.sentences import split_sentences
 
 MAX_TOKENS = 96
+_MARKER = re.compile(r"(?:\s|(?<=[.,;:!?]))\[\d{1,3}\]")
+_MARKER_BEGUN = re.compile(r"(?:\s|(?<=[.,;:!?]))\[\d{0,3}$|\s$")
 _PREAMBLE = re.compile(
     r"(according to|based on) (the|this|these) [^,.]{0,40}(sources?|passages?|information|documentation)[^,.]{0,30}, ",
     re.I,
@@ -32,7 +34,7 @@ _SYSTEM = (
 def build_messages(query: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
     """Chat turns {"role", "content"} with the quotes as numbered passages."""
     passages = "\n\n".join(
-        f"[{number}] {place(quote.chunk)}\n{quote.text}" for number, quote in enumerate(quotes, start=1)
+        f"Source {number}: {quote.chunk.place}\n{quote.text}" for number, quote in enumerate(quotes, start=1)
     )
     return [
         {"role": "system", "content": _SYSTEM},
@@ -53,16 +55,28 @@ async def write_sentences(
 ) -> AsyncGenerator[Step, None]:
     """What the model writes, step by step; the last step has the rest. Closing this stops the model."""
     pieces = cast(AsyncGenerator[str, None], generator.generate(messages, max_tokens=MAX_TOKENS, usage=usage))
-    text = ""
-    async with aclosing(pieces):
-        async for piece in pieces:
-            text += piece
-            # A sentence is complete when the next one has begun.
-            *complete, begun = split_sentences(text) or ("",)
-            if complete:
-                text = text[text.rindex(begun) :]
-            yield Step(piece, tuple(complete))
-    yield Step("", split_sentences(text))
+    text = held = ""
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                said, held = _without_markers(held + piece)
+                text += said
+                # A sentence is complete when the next one has begun.
+                *complete, begun = split_sentences(text) or ("",)
+                if complete:
+                    text = text[text.rindex(begun) :]
+                yield Step(said, tuple(complete))
+    except ModelError:
+        yield Step("", split_sentences(text))
+        raise
+    yield Step(held, split_sentences(text + held))
+
+
+def _without_markers(text: str) -> tuple[str, str]:
+    """Text less its `[1]` marks, which are events of their own, and a mark that may have begun at its end."""
+    text = _MARKER.sub("", text)
+    begun = _MARKER_BEGUN.search(text)
+    return (text[: begun.start()], begun.group()) if begun else (text, "")
 
 
 def without_preamble(sentence: str) -> str:

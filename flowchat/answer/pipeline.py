@@ -16,13 +16,12 @@ from typing import Any
 from flowchat.answer.generate import build_messages, is_finished, without_preamble, write_sentences
 from flowchat.answer.phrases import phrase
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
-from flowchat.answer.rerank import Evidence, place, rank_sentences, rerank
+from flowchat.answer.rerank import Evidence, rank_sentences, rerank
 from flowchat.answer.retrieve import retrieve
 from flowchat.answer.verify import Verdict, verify
 from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Version
-from flowchat.engines.load import Engines
 from flowchat.engines.priority import BulkGate
-from flowchat.engines.protocols import GenerationUsage, Generator
+from flowchat.engines.protocols import Engines, GenerationUsage, Generator
 from flowchat.errors import ModelError
 from flowchat.sentences import split_sentences
 from flowchat.settings import Settings
@@ -89,8 +88,6 @@ class Answerer:
             async with aclosing(self._tell(query, question.mode, ranked, script, answer)) as events:
                 async for event in events:
                     yield event
-            if not script.shown:
-                yield _refuse(answer, question.locale, "not_supported")
 
     async def _find(self, query: str, versions: Sequence[Version]) -> tuple[list[Hit], list[Evidence]]:
         if not versions:
@@ -244,6 +241,6 @@ def _hit_data(hit: Hit) -> dict[str, Any]:
         "url": chunk.url,
         "score": round(hit.score, 4),
         "title": chunk.title,
-        "heading": place(chunk),
+        "heading": " > ".join(heading for heading in chunk.headings if heading != chunk.title),
         "quote": preview,
     }

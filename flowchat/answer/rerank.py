@@ -32,7 +32,7 @@ class Evidence:
 
 def rerank(reranker: Reranker, query: str, chunks: Sequence[Chunk]) -> list[Hit]:
     """The HITS best chunks, best first. Blocking."""
-    scores = reranker.score(query, [f"{place(chunk)}\n{chunk.text}" for chunk in chunks])
+    scores = reranker.score(query, [f"{chunk.place}\n{chunk.text}" for chunk in chunks])
     hits = [Hit(chunk, score) for chunk, score in zip(chunks, scores, strict=True)]
     return sorted(hits, key=lambda hit: -hit.score)[:HITS]
 
@@ -45,7 +45,7 @@ def rank_sentences(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[
         for position, text in enumerate(split_sentences(hit.chunk.text))
         if len(text) <= MAX_SENTENCE_CHARS and len(_WORD.findall(text)) >= MIN_SENTENCE_WORDS
     ]
-    scores = reranker.score(query, [f"{place(hit.chunk)}\n{text}" for hit, _, text in sentences])
+    scores = reranker.score(query, [f"{hit.chunk.place}\n{text}" for hit, _, text in sentences])
     ranked = [
         Evidence(hit, position, text, _mean(score, hit.score))
         for (hit, position, text), score in zip(sentences, scores, strict=True)
@@ -60,8 +60,3 @@ def _mean(one: float, other: float) -> float:
 def _logit(probability: float) -> float:
     clipped = min(max(probability, 1e-9), 1 - 1e-9)
     return math.log(clipped / (1 - clipped))
-
-
-def place(chunk: Chunk) -> str:
-    """Where a chunk stands: its page's title and its headings."""
-    return " > ".join(dict.fromkeys((chunk.title, *chunk.headings)))

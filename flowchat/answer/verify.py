@@ -1,14 +1,13 @@
 """Verify: does a chunk entail a sentence?
 
 The model was trained on short premises, so a chunk is read in windows of up to three sentences and the best window
-counts (the verifier's card). What the chunk says word for word needs no model: it is entailed by identity.
+counts (the verifier's card). A whole sentence of the chunk needs no model: it is entailed by identity.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowchat.answer.rerank import place
 from flowchat.domain import Chunk
 from flowchat.engines.protocols import Verifier
 from flowchat.sentences import split_sentences
@@ -35,9 +34,9 @@ def verify(verifier: Verifier, sentence: str, chunks: Sequence[Chunk]) -> Verdic
 
 
 def _verdict(verifier: Verifier, sentence: str, chunk: Chunk) -> Verdict:
-    if _flat(sentence) in _flat(chunk.text):
+    if _flat(sentence) in {_flat(whole) for whole in split_sentences(chunk.text)}:
         return Verdict(chunk, 1.0, sentence)
-    if _numbers(sentence) - _numbers(f"{place(chunk)} {chunk.text}"):
+    if _numbers(sentence) - _numbers(f"{chunk.place} {chunk.text}"):
         return Verdict(chunk, 0.0, "")
     windows = _windows(chunk)
     scores = verifier.entailment([(window, sentence) for window in windows])

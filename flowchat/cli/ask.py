@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import click
@@ -12,10 +12,10 @@ from flowchat import settings as settings_table
 from flowchat.app import holder, holding, open_appliance, open_context
 from flowchat.cli.models import pull_missing
 from flowchat.cli.options import json_option, print_json, tenant_option
-from flowchat.domain import Actor, Event, Key
+from flowchat.domain import Event
 from flowchat.net import appliance as client
-from flowchat.services import chat, keys
-from flowchat.services.context import Context
+from flowchat.services import chat
+from flowchat.services.derived_keys import command_line_key
 from flowchat.services.runs import Run
 from flowchat.services.tenants import actor_for_cli
 from flowchat.settings import Settings
@@ -46,10 +46,10 @@ async def _through_appliance(
 ) -> bool:
     async with open_context(settings) as app:
         actor = await actor_for_cli(app.db, tenant)
-        async with _short_lived_key(app, actor, sources) as (_, secret):
-            if as_json:
-                return _show_whole(await client.ask(url, secret, question, list(sources)))
-            return await _show_live(client.stream_chat(url, secret, question, list(sources)))
+        _, secret = await command_line_key(app, actor)
+        if as_json:
+            return _show_whole(await client.ask(url, secret, question, list(sources)))
+        return await _show_live(client.stream_chat(url, secret, question, list(sources)))
 
 
 async def _alone(
@@ -57,22 +57,12 @@ async def _alone(
 ) -> bool:
     async with open_appliance(settings) as (app, _):
         actor = await actor_for_cli(app.db, tenant)
-        async with _short_lived_key(app, actor, sources) as (key, _):
-            request = chat.read_request({"query": question, "source": list(sources)})
-            run, _ = await chat.open_chat(app, key, request)
-            if as_json:
-                return _show_whole(await chat.collect(run))
-            return await _show_live(_events(run))
-
-
-@asynccontextmanager
-async def _short_lived_key(app: Context, actor: Actor, sources: tuple[str, ...]) -> AsyncIterator[tuple[Key, str]]:
-    """A test key: what the operator asks isn't metered."""
-    key, secret = await keys.create(app, actor, keys.NewKey("widget", "flowchat ask", sources=sources, test=True))
-    try:
-        yield key, secret
-    finally:
-        await keys.revoke(app, actor, key.id)
+        key, _ = await command_line_key(app, actor)
+        request = chat.read_request({"query": question, "source": list(sources)})
+        run, _ = await chat.open_chat(app, key, request)
+        if as_json:
+            return _show_whole(await chat.collect(run))
+        return await _show_live(_events(run))
 
 
 async def _events(run: Run) -> AsyncGenerator[Event, None]:

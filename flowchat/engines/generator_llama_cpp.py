@@ -50,13 +50,11 @@ class LlamaCppGenerator:
         return str(self._model.detokenize([token], special=True).decode()) if token >= 0 else ""
 
     def generate(
-        self, messages: Sequence[dict[str, str]], *, max_tokens: int, usage: GenerationUsage, stop: Sequence[str] = ()
+        self, messages: Sequence[dict[str, str]], *, max_tokens: int, usage: GenerationUsage
     ) -> AsyncIterator[str]:
-        return stream_from_thread(self._pool, partial(self._complete, defused(messages), max_tokens, usage, list(stop)))
+        return stream_from_thread(self._pool, partial(self._complete, defused(messages), max_tokens, usage))
 
-    def _complete(
-        self, messages: list[dict[str, str]], max_tokens: int, usage: GenerationUsage, stop: list[str], emit: Emit
-    ) -> None:
+    def _complete(self, messages: list[dict[str, str]], max_tokens: int, usage: GenerationUsage, emit: Emit) -> None:
         text = self._format(messages=messages).prompt
         prompt = self._model.tokenize(text.encode(), add_bos=False, special=True)
 
@@ -72,7 +70,6 @@ class LlamaCppGenerator:
                 prompt,
                 max_tokens=max_tokens,
                 temperature=0,
-                stop=stop,
                 stream=True,
                 stopping_criteria=StoppingCriteriaList([count_and_check]),
             )

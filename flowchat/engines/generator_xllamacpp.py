@@ -32,12 +32,11 @@ class XllamacppGenerator:
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="generate")
 
     def generate(
-        self, messages: Sequence[dict[str, str]], *, max_tokens: int, usage: GenerationUsage, stop: Sequence[str] = ()
+        self, messages: Sequence[dict[str, str]], *, max_tokens: int, usage: GenerationUsage
     ) -> AsyncIterator[str]:
         request = {
             "messages": defused(messages),
             "max_tokens": max_tokens,
-            "stop": list(stop),
             "temperature": 0,
             "stream": True,
             "timings_per_token": True,

@@ -1,6 +1,7 @@
-"""What the rest of FlowChat knows about models: four small protocols."""
+"""What the rest of FlowChat knows about models: four small protocols, and the set of them."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -31,8 +32,6 @@ class Embedder(Protocol):
 class Reranker(Protocol):
     """Scores how well passages answer a query. Blocking: call it in a thread."""
 
-    name: str
-
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
         """-> one probability (0-1, sigmoid of the logit) a passage, in their order"""
         ...
@@ -40,8 +39,6 @@ class Reranker(Protocol):
 
 class Verifier(Protocol):
     """Says how likely a premise entails a hypothesis. Blocking: call it in a thread."""
-
-    name: str
 
     def entailment(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """pairs: (premise, hypothesis) -> one probability (0-1) of entailment a pair"""
@@ -69,9 +66,23 @@ class Generator(Protocol):
         *,
         max_tokens: int,
         usage: GenerationUsage,
-        stop: Sequence[str] = (),
     ) -> AsyncIterator[str]:
         """messages: chat turns {"role", "content"} -> pieces of text as they come. Raises ModelError."""
         ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The loaded models. `generator` is None where answers only quote."""
+
+    embedder: Embedder
+    reranker: Reranker
+    verifier: Verifier
+    generator: Generator | None
+
+    def close(self) -> None:
+        """Wait for running generations to end, and free the generator. Close their iterators first."""
+        if self.generator is not None:
+            self.generator.close()

@@ -18,7 +18,6 @@ class FastembedReranker:
     """A `Reranker` whose model lies in `folder`. A long passage is cut at its end; so is a query above 128 tokens."""
 
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
-        self.name = spec.name
         _register(spec)
         self._model = TextCrossEncoder(spec.name, threads=threads, specific_model_path=str(folder))
         self._query_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -12,8 +12,6 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from flowchat.engines.registry import ModelSpec
-
 MIN_PREMISE_TOKENS = 16
 SPECIAL_TOKENS = 3  # [CLS] premise [SEP] hypothesis [SEP]
 
@@ -25,8 +23,7 @@ class OnnxVerifier:
     cut, only a part of it would have been verified.
     """
 
-    def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
-        self.name = spec.name
+    def __init__(self, folder: Path, threads: int) -> None:
         config = json.loads((folder / "config.json").read_text())
         self._entailment_index: int = config["labels"].index("entailment")
         self._max_hypothesis_tokens: int = config["max_length"] - SPECIAL_TOKENS - MIN_PREMISE_TOKENS

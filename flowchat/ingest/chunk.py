@@ -4,56 +4,93 @@ The bound is small (the generator reads 80-150 tokens a second on two cores, and
 length), and measured in the embedder's own tokens.
 """
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 from flowchat.domain import Block, NewChunk
 from flowchat.sentences import split_sentences
 
 MAX_TOKENS = 160
-MIN_TOKENS = 24  # a shorter tail joins the chunk before it
+MIN_TOKENS = 24  # a shorter tail takes pieces from the chunk before it
+CHARS_PER_TOKEN = 16  # at most: the embedder counts one token for a word of any length above 100 characters
+FENCE_TOKENS = 6  # two fences: each of their marks is a token
+_MAX_PIECE_TOKENS = MAX_TOKENS - FENCE_TOKENS
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A sentence, list item, table row or line of code; or a part of one that is too long for a chunk."""
+
+    text: str
+    tokens: int
+    block: int  # its number in the section
+    kind: Literal["text", "list", "code", "table"]
+
+
 def chunk_blocks(blocks: Iterable[Block], count_tokens: CountTokens) -> list[NewChunk]:
-    """Chunks of at most MAX_TOKENS tokens (a single longer sentence or code line stands alone)."""
+    """Chunks of at most MAX_TOKENS tokens, as long as the tokens of a text are those of its words."""
     chunks: list[NewChunk] = []
     for (headings, anchor), section in groupby(blocks, key=lambda block: (block.headings, block.anchor)):
-        pieces = [piece for block in section for piece in _pieces(block)]
-        for text in _pack(pieces, count_tokens([text for _, text in pieces])):
-            chunks.append(NewChunk(text, headings, anchor))
+        pieces = [piece for number, block in enumerate(section) for piece in _pieces(block, number, count_tokens)]
+        chunks.extend(
+            NewChunk(_joined(packed), headings, anchor) for packed in _pack(pieces) if _says_something(packed)
+        )
     return chunks
 
 
-def _pieces(block: Block) -> list[tuple[str, str]]:
-    """The smallest parts that may not be cut, each with the glue that joins it to the part before."""
-    if block.kind == "text":
-        parts = list(split_sentences(block.text))
-        return [("\n\n" if i == 0 else " ", part) for i, part in enumerate(parts)]
-    if block.kind == "code":
-        return [("\n\n" if i == 0 else "\n", part) for i, part in enumerate(_fenced(block.text))]
-    lines = block.text.split("\n")
-    return [("\n\n" if i == 0 else "\n", line) for i, line in enumerate(lines)]
+def _pieces(block: Block, number: int, count_tokens: CountTokens) -> list[_Piece]:
+    texts = list(split_sentences(block.text)) if block.kind == "text" else block.text.split("\n")
+    return [_Piece(text, tokens, number, block.kind) for text, tokens in _bounded(texts, count_tokens)]
 
 
-def _fenced(code: str, max_lines: int = 30) -> list[str]:
-    """Code in fences; a long listing as several."""
-    lines = code.split("\n")
-    return ["```\n" + "\n".join(lines[i : i + max_lines]) + "\n```" for i in range(0, len(lines), max_lines)]
+def _bounded(texts: list[str], count_tokens: CountTokens) -> Iterable[tuple[str, int]]:
+    """Each text with its tokens; one that is too long as several, cut between words if it has any."""
+    for text, counted in zip(texts, count_tokens(texts) if texts else [], strict=True):
+        tokens = max(1, counted, len(text) // CHARS_PER_TOKEN)  # at least 1, so that a chunk's pieces are bounded too
+        if tokens <= _MAX_PIECE_TOKENS or len(text) == 1:
+            yield text, tokens
+            continue
+        width = max(1, min(len(text) // 2, len(text) * _MAX_PIECE_TOKENS // tokens))
+        parts = textwrap.wrap(text, width, expand_tabs=False, replace_whitespace=False, break_on_hyphens=False)
+        yield from _bounded(parts, count_tokens)
 
 
-def _pack(pieces: list[tuple[str, str]], tokens: list[int]) -> list[str]:
-    packed: list[str] = []
-    sizes: list[int] = []
-    for (glue, text), size in zip(pieces, tokens, strict=True):
-        if packed and sizes[-1] + size <= MAX_TOKENS:
-            packed[-1] += glue + text
-            sizes[-1] += size
+def _pack(pieces: list[_Piece]) -> list[list[_Piece]]:
+    packed: list[list[_Piece]] = []
+    for piece in pieces:
+        if packed and _tokens([*packed[-1], piece]) <= MAX_TOKENS:
+            packed[-1].append(piece)
         else:
-            packed.append(text)
-            sizes.append(size)
-    if len(packed) > 1 and sizes[-1] < MIN_TOKENS:
-        tail = packed.pop()
-        packed[-1] += "\n" + tail
+            packed.append([piece])
+    if len(packed) > 1:
+        _fill_up(packed[-1], packed[-2])
     return packed
+
+
+def _says_something(pieces: list[_Piece]) -> bool:
+    return any(piece.text.strip() for piece in pieces)
+
+
+def _fill_up(tail: list[_Piece], before: list[_Piece]) -> None:
+    """A short end says too little alone."""
+    while _tokens(tail) < MIN_TOKENS and len(before) > 1 and _tokens([before[-1], *tail]) <= MAX_TOKENS:
+        tail.insert(0, before.pop())
+
+
+def _tokens(pieces: list[_Piece]) -> int:
+    fenced = {piece.block for piece in pieces if piece.kind == "code"}
+    return sum(piece.tokens for piece in pieces) + FENCE_TOKENS * len(fenced)
+
+
+def _joined(pieces: list[_Piece]) -> str:
+    """Blocks with an empty line between them; code between fences of its own in every chunk."""
+    blocks: list[str] = []
+    for (_, kind), group in groupby(pieces, key=lambda piece: (piece.block, piece.kind)):
+        text = (" " if kind == "text" else "\n").join(piece.text for piece in group)
+        blocks.append(f"```\n{text}\n```" if kind == "code" else text)
+    return "\n\n".join(blocks)

@@ -14,14 +14,22 @@ from urllib.parse import urlsplit
 from flowchat.domain import Document, Page, PageOutcome, Source
 from flowchat.errors import FlowChatError
 from flowchat.ingest.chunk import CountTokens, chunk_blocks
+from flowchat.ingest.decode import decode
 from flowchat.ingest.extract import extract_html, extract_markdown, page_title
-from flowchat.net.fetch import Fetched, Fetcher
+from flowchat.net.fetch import Fetched, Fetcher, retry_after_s
 from flowchat.net.robots import RobotsRules
 from flowchat.net.sitemap import parse_sitemap
 from flowchat.net.urls import in_scope, matches, normalise
 
 MAX_SITEMAPS = 50
+ROBOTS_UNREACHABLE = "robots_unreachable"
+MIN_KNOWN_URLS = 1000
+KNOWN_URLS_PER_PAGE = 4  # of max_pages: what lies beyond is hardly ever reached, and a trap has no end
 RETRY_PAUSE_S = 1.0
+BUSY_PAUSES_S = (2.0, 8.0)  # where a busy site doesn't say how long
+MAX_BUSY_PAUSE_S = 30.0
+BUSY_PATIENCE_S = 600.0  # of a whole crawl
+_BUSY = (429, 503)
 _WORTH_A_RETRY = ("fetch_failed", "fetch_timeout")
 _HTML = ("text/html", "application/xhtml+xml")
 _MARKDOWN = ("text/markdown", "text/plain")
@@ -32,9 +40,10 @@ _NOT_PAGES = (
 
 
 class Frontier:
-    """What is known of a site: each URL once, with its depth, and those still to fetch in order."""
+    """What is known of a site: up to `max_urls` URLs once each, with their depth, and those still to fetch in order."""
 
-    def __init__(self, pages: Iterable[Page]) -> None:
+    def __init__(self, pages: Iterable[Page], max_urls: int) -> None:
+        self.max_urls = max_urls
         self._queue: deque[tuple[str, int]] = deque()
         self.known: set[str] = set()
         for page in pages:
@@ -43,7 +52,8 @@ class Frontier:
                 self._queue.append((page.url, page.depth))
 
     def add(self, url: str, depth: int) -> bool:
-        if url in self.known:
+        """False for a URL that is known already, or one too many."""
+        if url in self.known or len(self.known) >= self.max_urls:
             return False
         self.known.add(url)
         self._queue.append((url, depth))
@@ -54,12 +64,16 @@ class Frontier:
 
 
 class Crawl:
-    """One crawl of a source. `outcomes()` yields its pages as they are done, parents before their children."""
+    """One crawl of a source. `outcomes()` yields its pages as they are done, parents before their children.
+
+    `pages` are those that an interrupted crawl left, `hashes` the content hashes of what it has indexed.
+    """
 
     def __init__(
         self,
         source: Source,
         pages: list[Page],
+        hashes: Iterable[str],
         fetcher: Fetcher,
         count_tokens: CountTokens,
         max_pages: int,
@@ -71,9 +85,12 @@ class Crawl:
         self._count_tokens = count_tokens
         self._max_pages = source.config.max_pages or max_pages
         self._delay_s = delay_s
-        self._frontier = Frontier(pages)
+        self._frontier = Frontier(pages, max(MIN_KNOWN_URLS, KNOWN_URLS_PER_PAGE * self._max_pages))
         self._indexed = sum(page.status == "indexed" for page in pages)
+        self._hashes = set(hashes)
         self._robots = RobotsRules.parse(404, b"")
+        self._robots_reason = "robots"
+        self._patience_s = BUSY_PATIENCE_S
 
     @property
     def found(self) -> int:
@@ -90,30 +107,43 @@ class Crawl:
                 yield PageOutcome(url, depth, "skipped", "max_pages")
                 continue
             if not self._robots.allowed(url):
-                yield PageOutcome(url, depth, "skipped", "robots")
+                yield PageOutcome(url, depth, "skipped", self._robots_reason)
                 continue
             for outcome in await self._visit(url, depth):
-                self._indexed += outcome.status == "indexed"
+                self._count(outcome)
                 yield outcome
             await asyncio.sleep(max(self._delay_s, self._robots.crawl_delay_s or 0))
 
+    def _count(self, outcome: PageOutcome) -> None:
+        """A page with the text of another one will be skipped where it is stored, so it is none of max_pages."""
+        if outcome.status == "indexed" and outcome.content_hash not in self._hashes:
+            self._indexed += 1
+            self._hashes.add(outcome.content_hash or "")
+
     async def _read_robots(self) -> None:
+        """What can't be fetched forbids everything (RFC 9309, section 2.3.1.4); what redirects for ever, nothing."""
         parts = urlsplit(self._root)
+        status, body = None, b""
         try:
-            fetched = await self._fetcher.fetch(f"{parts.scheme}://{parts.netloc}/robots.txt")
-        except FlowChatError:
-            # RFC 9309 2.3.1.4 would forbid everything while robots.txt is unreachable; the page fetch that follows
-            # meets the same failure and reports it with its own reason.
-            return
-        self._robots = RobotsRules.parse(fetched.status, fetched.body)
+            fetched = await self._fetch(f"{parts.scheme}://{parts.netloc}/robots.txt")
+            status, body = fetched.status, fetched.body
+        except FlowChatError as error:
+            # The pages meet the refusal of an address too, and report it with its own reason.
+            if error.code in ("address_not_public", "fetch_too_many_redirects"):
+                return
+        self._robots = RobotsRules.parse(status, body)
+        if status is None or status >= 500:
+            self._robots_reason = ROBOTS_UNREACHABLE
 
     async def _sitemap_urls(self) -> list[str]:
         """URLs in scope of the sitemaps that robots.txt names, or of /sitemap.xml."""
+        if self._robots_reason == ROBOTS_UNREACHABLE:
+            return []
         parts = urlsplit(self._root)
         waiting = deque(self._robots.sitemaps or [f"{parts.scheme}://{parts.netloc}/sitemap.xml"])
         seen: set[str] = set()
         urls: list[str] = []
-        while waiting and len(seen) < MAX_SITEMAPS:
+        while waiting and len(seen) < MAX_SITEMAPS and len(urls) < self._frontier.max_urls:
             address = normalise(waiting.popleft(), self._root)
             if address is None or address in seen:
                 continue
@@ -153,12 +183,26 @@ class Crawl:
         moved = PageOutcome(url, depth, "skipped", "redirected", fetched.status)
         if self._wanted(final, url) is None:
             return [replace(moved, reason="redirected_out_of_scope")]
+        if not self._robots.allowed(final):
+            return [replace(moved, reason=self._robots_reason)]
         if final in self._frontier.known:
             return [moved]
         self._frontier.known.add(final)
         return [self._page(final, depth, fetched), moved]
 
     async def _fetch(self, url: str) -> Fetched:
+        """A page, with two more tries while the site is busy: when it says, or a little later each time."""
+        for pause_s in BUSY_PAUSES_S:
+            fetched = await self._fetch_connected(url)
+            if fetched.status not in _BUSY or self._patience_s <= 0:
+                return fetched
+            asked_s = retry_after_s(fetched.headers)
+            pause_s = min(pause_s if asked_s is None else asked_s, MAX_BUSY_PAUSE_S)
+            self._patience_s -= pause_s
+            await asyncio.sleep(pause_s)
+        return await self._fetch_connected(url)
+
+    async def _fetch_connected(self, url: str) -> Fetched:
         """A page, with one more try: a kept-alive connection may close just as it is used again."""
         try:
             return await self._fetcher.fetch(url)
@@ -182,8 +226,8 @@ class Crawl:
             return replace(skipped, reason="noindex")
         canonical = self._wanted(document.canonical, url) if document.canonical else None
         if canonical is not None and canonical != url:
-            self._frontier.add(canonical, depth)
-            return replace(skipped, reason="canonical_elsewhere", links=(*links, canonical))
+            added = (canonical,) if self._frontier.add(canonical, depth) else ()
+            return replace(skipped, reason="canonical_elsewhere", links=(*links, *added))
         return index_outcome(skipped, document, self._count_tokens)
 
     def _follow(self, document: Document, url: str, depth: int) -> tuple[str, ...]:
@@ -203,19 +247,6 @@ def read_document(fetched: Fetched) -> Document | None:
     if kind in _MARKDOWN:
         return extract_markdown(decode(fetched.body, fetched.charset))
     return None
-
-
-def decode(body: bytes, charset: str | None) -> str:
-    """Text of a body: by the charset of its header, its `<meta charset>`, UTF-8, then Latin-1."""
-    head = body[:2048].lower()
-    declared = head.partition(b"charset=")[2].lstrip(b"\"' ")[:20]
-    name = charset or "".join(chr(c) for c in declared if chr(c).isalnum() or c in b"-_")
-    for encoding in (name, "utf-8"):
-        try:
-            return body.decode(encoding)
-        except (LookupError, UnicodeDecodeError, ValueError):
-            continue
-    return body.decode("latin-1")
 
 
 def index_outcome(outcome: PageOutcome, document: Document, count_tokens: CountTokens) -> PageOutcome:

@@ -44,7 +44,9 @@ _BLOCK_TAGS = frozenset(
     "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer "
     "h1 h2 h3 h4 h5 h6 header hr li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
+_MAX_HEADING_CHARS = 200  # of a title too: both stand before every chunk, and longer ones are no headings
 _MAX_DEPTH = 150  # deeper nesting is flattened to text: no page needs it, and hostile ones exhaust the stack
+_FOOTNOTE = re.compile(r"\[\w{1,4}\]")  # a mark such as [1], which would read as one of ours
 _SPACE = re.compile(r"\s+")
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").use(anchors_plugin, max_level=6)
 
@@ -63,7 +65,7 @@ def extract_html(html: str) -> Document:
         walker.walk(body, 0)
         walker.flush()
     return Document(
-        title=_clean(title.text()) if title else walker.first_heading,
+        title=_clean(title.text())[:_MAX_HEADING_CHARS] if title else walker.first_heading,
         language=((root.attributes.get("lang") or "") if root else "").lower(),
         blocks=tuple(walker.blocks),
         links=links,
@@ -129,6 +131,8 @@ class _Walker:
                 self._text.append(child.text())
             elif tag in _HEADINGS:
                 self._heading(child, _HEADINGS[tag])
+            elif tag == "sup" and _FOOTNOTE.fullmatch(child.text(strip=True)):
+                continue
             elif tag == "br":
                 self._text.append("\n")
             elif tag == "img":
@@ -175,7 +179,7 @@ class _Walker:
 
     def _heading(self, node: LexborNode, level: int) -> None:
         self.flush()
-        text = _clean(node.text()).rstrip("¶#").strip()
+        text = _clean(node.text()).rstrip("¶#").strip()[:_MAX_HEADING_CHARS]
         if not text:
             return
         self.first_heading = self.first_heading or text

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from flowchat.domain import Job, JobProgress, Page, PageOutcome, PageStatus, Source, Version
+from flowchat.domain import Job, JobProgress, Page, PageOutcome, PageStatus, Source, Version, place
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Embedder
 from flowchat.errors import FlowChatError
-from flowchat.ingest.crawl import Crawl
+from flowchat.ingest.crawl import ROBOTS_UNREACHABLE, Crawl
 from flowchat.ingest.documents import builtin_outcomes, stored_outcomes
 from flowchat.net.fetch import Fetcher
 from flowchat.settings import Settings
@@ -81,6 +81,7 @@ async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[P
         crawl = Crawl(
             build.source,
             known,
+            build.hashes,
             build.fetcher,
             build.embedder.count_tokens,
             build.settings.crawl_max_pages,
@@ -158,8 +159,7 @@ def _embed(build: Build, batch: list[PageOutcome]) -> list[np.ndarray]:
 
 def passage(title: str, headings: tuple[str, ...], text: str) -> str:
     """A chunk as the models read it: where it stands, then what it says."""
-    place = " > ".join(dict.fromkeys((title, *headings)))
-    return f"{place}\n{text}" if place else text
+    return f"{place(title, headings)}\n{text}"
 
 
 async def _index(build: Build, batch: list[PageOutcome], vectors: list[np.ndarray], found: int) -> None:
@@ -241,13 +241,7 @@ def _progress_of(known: list[Page], chunks: int) -> JobProgress:
 
 
 async def _go_live(build: Build) -> None:
-    if build.progress.indexed == 0:
-        reasons = build.progress.reasons
-        counts = Counter(reasons.get("failed", {})) + Counter(reasons.get("skipped", {}))
-        told = ", ".join(f"{reason} ({number})" for reason, number in counts.most_common(3)) or "no pages"
-        raise FlowChatError(
-            "nothing_indexed", f"No page of {build.source.url or build.source.slug} was usable: {told}."
-        )
+    await _check_usable(build)
 
     def transaction(conn: Connection) -> None:
         _hold(conn, build)
@@ -259,11 +253,36 @@ async def _go_live(build: Build) -> None:
     log.info("version %s of %s is live: %s", build.version.number, build.source.slug, build.progress)
 
 
-async def dispose(db: Database, batch: int = 500) -> None:
-    """Delete the content of versions that nothing needs any more, a little at a time."""
+async def _check_usable(build: Build) -> None:
+    """Raise FlowChatError where a fault of the site, rather than its content, has made the version what it is."""
+    reasons = build.progress.reasons
+    site = build.source.url or build.source.slug
+    if ROBOTS_UNREACHABLE in reasons.get("skipped", {}):
+        raise FlowChatError(
+            ROBOTS_UNREACHABLE,
+            f"The robots.txt of {site} could not be fetched, so nothing may be crawled there (RFC 9309): it must "
+            "answer with rules or with 404. Check that the site is up, then recrawl.",
+        )
+    if build.progress.indexed == 0:
+        counts = Counter(reasons.get("failed", {})) + Counter(reasons.get("skipped", {}))
+        told = ", ".join(f"{reason} ({number})" for reason, number in counts.most_common(3)) or "no pages"
+        raise FlowChatError("nothing_indexed", f"No page of {site} was usable: {told}.")
+    live, unavailable = await pages.count_unavailable(build.db, build.source.live_version or "", build.version.seq)
+    if unavailable * 2 > live:
+        raise FlowChatError(
+            "site_unavailable",
+            f"{site} was out of order: {unavailable} of the {live} pages that were indexed before could not be "
+            "fetched. They stay as they were. Recrawl when the site is up again.",
+        )
+
+
+async def dispose(db: Database, should_stop: Callable[[], bool], batch: int = 500) -> None:
+    """Delete the content of versions that nothing needs any more, a little at a time, until `should_stop()`."""
     for seq in await versions.disposable(db):
-        while await db.write(lambda conn, seq=seq: chunk_store.delete_batch(conn, seq, batch)):  # type: ignore[misc]
-            pass
-        while await db.write(lambda conn, seq=seq: pages.delete_batch(conn, seq, batch)):  # type: ignore[misc]
-            pass
+        for store in (chunk_store, pages):
+            while not should_stop():
+                if not await db.write(lambda conn, store=store, seq=seq: store.delete_batch(conn, seq, batch)):  # type: ignore[misc]
+                    break
+        if should_stop():
+            return
         await db.write(lambda conn, seq=seq: versions.delete_if_empty(conn, seq))  # type: ignore[misc]

@@ -10,6 +10,7 @@ import httpx
 
 from flowchat.domain import Event
 from flowchat.errors import FlowChatError
+from flowchat.net.lines import stream_lines
 
 LIVE_PATH = "/health/live"
 CONNECT_TIMEOUT_S = 5.0
@@ -39,7 +40,7 @@ async def stream_chat(url: str, key: str, query: str, sources: list[str]) -> Asy
     """The events of an answer. Raises FlowChatError: what the appliance says, or that it can't be reached."""
     async with _chat(url, key, query, sources, "text/event-stream") as response:
         name = ""
-        async for line in response.aiter_lines():
+        async for line in stream_lines(response):
             field, _, value = line.partition(": ")
             if field == "event":
                 name = value

@@ -5,6 +5,8 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import h2.exceptions
 import httpcore
@@ -25,14 +27,14 @@ _ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 _WBITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE_WBITS = -15
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s;"']+)""", re.IGNORECASE)
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """An answer, of any status. Header names are in lower case, `body` is decompressed.
 
-    `url` is the final one, `redirects` are those that led there, in order. `content_type` is lower case without
-    parameters and '' if the server named none.
+    `url` is the final one. `content_type` is lower case without parameters and '' if the server named none.
     """
 
     url: str
@@ -41,7 +43,6 @@ class Fetched:
     body: bytes
     content_type: str
     charset: str | None
-    redirects: tuple[str, ...]
 
 
 class Fetcher:
@@ -85,16 +86,19 @@ class Fetcher:
             raise FlowChatError("fetch_failed", f"{url} could not be fetched: {detail}", status=502) from error
 
     async def _follow(self, target: URL, headers: Mapping[str, str]) -> Fetched:
-        redirects: list[str] = []
+        start = target
+        redirects = 0
         while True:
             status, received, body = await self._get(target, headers)
             location = received.get("location")
             if status not in _REDIRECTS or location is None:
-                return _fetched(target, status, received, body, redirects)
-            redirects.append(_without_fragment(target))
-            if len(redirects) > MAX_REDIRECTS:
+                return _fetched(target, status, received, body)
+            redirects += 1
+            if redirects > MAX_REDIRECTS:
                 raise FlowChatError(
-                    "fetch_too_many_redirects", f"{redirects[0]} redirects more than {MAX_REDIRECTS} times.", status=502
+                    "fetch_too_many_redirects",
+                    f"{_without_fragment(start)} redirects more than {MAX_REDIRECTS} times.",
+                    status=502,
                 )
             following = _checked(location, target.href)
             if following.origin != target.origin:
@@ -191,7 +195,7 @@ def _header_texts(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return texts
 
 
-def _fetched(url: URL, status: int, headers: dict[str, str], body: bytes, redirects: list[str]) -> Fetched:
+def _fetched(url: URL, status: int, headers: dict[str, str], body: bytes) -> Fetched:
     content_type = headers.get("content-type", "")
     charset = _CHARSET.search(content_type)
     return Fetched(
@@ -201,5 +205,16 @@ def _fetched(url: URL, status: int, headers: dict[str, str], body: bytes, redire
         body=body,
         content_type=content_type.partition(";")[0].strip().lower(),
         charset=charset[1].lower() if charset else None,
-        redirects=tuple(redirects),
     )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long an answer asks to wait, by its Retry-After (seconds or a date); None if it doesn't say."""
+    told = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(told):
+        return float(told)
+    try:
+        moment = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

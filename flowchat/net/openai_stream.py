@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from flowchat.errors import ModelError
+from flowchat.net.lines import stream_lines
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0  # a busy server may take that long to read the prompt
@@ -72,16 +73,18 @@ def _refusal(url: str, status: int, body: str) -> ModelError:
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[dict[str, Any], None]:
-    async for line in response.aiter_lines():
+    async for line in stream_lines(response):
         data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
         if data == "[DONE]":
             return
         if not data:
             continue
         try:
-            chunk: dict[str, Any] = json.loads(data)
+            chunk = json.loads(data)
         except ValueError:
-            raise ModelError("generation_failed", f"The generator sent what is not JSON: {data[:80]}") from None
-        if "error" in chunk:
-            raise ModelError("generation_failed", f"The generator failed: {chunk['error']}")
+            chunk = None
+        if not isinstance(chunk, dict):
+            raise ModelError("generation_failed", f"The generator sent what is not a JSON object: {data[:80]}")
+        if error := chunk.get("error"):
+            raise ModelError("generation_failed", f"The generator failed: {str(error)[:ERROR_TEXT_LIMIT]}")
         yield chunk

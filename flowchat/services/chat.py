@@ -18,7 +18,7 @@ from flowchat.domain import Key, Source, new_id
 from flowchat.errors import Busy, FlowChatError, NotFound
 from flowchat.services import validate
 from flowchat.services.context import Appliance
-from flowchat.services.limits import Quota
+from flowchat.services.limits import RESTART_RETRY_AFTER_S, Quota
 from flowchat.services.runs import Run
 from flowchat.store import conversations as conversation_store
 from flowchat.store import sources as source_store
@@ -27,9 +27,7 @@ from flowchat.store.conversations import Message
 from flowchat.store.database import Connection
 
 MAX_QUERY_CHARS = 2000
-HISTORY_QUERIES = 2
-RESTART_RETRY_AFTER_S = 30
-_LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+HISTORY_QUERIES = 1
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 _log = logging.getLogger(__name__)
@@ -71,8 +69,8 @@ def read_request(payload: Any) -> ChatRequest:
         raise validate.invalid("query", "query is empty. Ask something.")
     if len(query) > MAX_QUERY_CHARS:
         raise validate.invalid("query", f"query may have at most {MAX_QUERY_CHARS} characters; this has {len(query)}.")
-    if request.locale and not _LOCALE.fullmatch(request.locale):
-        raise validate.invalid("locale", "locale must be a BCP 47 language tag, such as en or pt-BR.")
+    if request.locale:
+        validate.locale(request.locale)
     if request.conversation_id and not request.conversation_token:
         raise validate.invalid("conversation_token", "conversation_token is missing: it came with conversation_id.")
     return msgspec.structs.replace(request, query=query)
@@ -99,22 +97,28 @@ async def open_chat(
             raise validate.invalid("Idempotency-Key", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
         if run := app.runs.resumable(key.id, idempotency_key, request_hash):
             return run, last_event_id
-    if app.stopping.is_set():
-        raise Busy("FlowChat is restarting. Ask again in a minute.", retry_after_s=RESTART_RETRY_AFTER_S)
+    _check_going_on(app)
     app.limiter.count(_client_of(key, client))
     sources = await _find_sources(app, key, request.sources)
     conversation = await _find_conversation(app, key, request)
     versions = tuple(await version_store.live(app.db, [source.id for source in sources])) if sources else ()
-    await _check_cap(app, key)
+    app.slots.check_free()
+    await _count_answer(app, key)
     # Nothing below awaits: of two equal requests at the same moment, one starts the answer and the other joins it.
     if idempotency_key is not None and (run := app.runs.resumable(key.id, idempotency_key, request_hash)):
         return run, last_event_id
+    _check_going_on(app)
     app.slots.reserve()
     run = app.runs.open(key.id, idempotency_key, request_hash, on_end=app.slots.release)
     locale = request.locale or (sources[0].locale if sources else "en")
     question = Question(request.query, conversation.queries, versions, key.mode, locale)
     run.start(_answer(app, run, key, request, question, conversation))
     return run, 0
+
+
+def _check_going_on(app: Appliance) -> None:
+    if app.stopping.is_set():
+        raise Busy("FlowChat is restarting. Ask again in a minute.", retry_after_s=RESTART_RETRY_AFTER_S)
 
 
 def quota(app: Appliance, key: Key, client: str) -> Quota | None:
@@ -142,7 +146,7 @@ async def _find_sources(app: Appliance, key: Key, wanted: list[str]) -> list[Sou
         return [source for source in answering if not key.sources or source.id in key.sources]
     found = []
     for name in wanted:
-        source = await source_store.get(app.db, key.tenant_id, name)
+        source = await source_store.get(app.db, key.tenant_id, name, is_counted=False)
         if source is None or source.status == "revoked" or (key.sources and source.id not in key.sources):
             raise NotFound("source", name, param="source")
         found.append(source)
@@ -161,17 +165,17 @@ async def _find_conversation(app: Appliance, key: Key, request: ChatRequest) -> 
     return Conversation(request.conversation_id, token, is_new=False, queries=tuple(queries))
 
 
-async def _check_cap(app: Appliance, key: Key) -> None:
-    if key.daily_cap is None:
+async def _count_answer(app: Appliance, key: Key) -> None:
+    cap = key.daily_cap
+    if cap is None:
         return
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    since = today.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    given = await conversation_store.count_answers(app.db, key.id, since) + app.runs.count_active(key.id)
-    if given >= key.daily_cap:
+    day = today.date().isoformat()
+    if not await app.db.write(lambda conn: conversation_store.begin_answer(conn, key.id, day, cap)):
         left = today + timedelta(days=1) - datetime.now(UTC)
         raise FlowChatError(
             "quota_exceeded",
-            f"This key may give {key.daily_cap} answers a day, and has. It goes on at midnight UTC.",
+            f"This key may give {cap} answers a day, and has. It goes on at midnight UTC.",
             status=429,
             retry_after_s=max(1, int(left.total_seconds()) + 1),
         )

@@ -1,21 +1,16 @@
 """What the services work with. app.py makes it; so does the command line, which needs no models for most things."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
+from flowchat.engines.protocols import Engines
 from flowchat.services.limits import RateLimiter, Slots
 from flowchat.services.runs import Runs
 from flowchat.settings import Settings
 from flowchat.store.database import Database
-
-if TYPE_CHECKING:
-    from flowchat.engines.load import Engines  # importing the model libraries takes longer than most commands
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """FlowChat's own documentation, for people: the same documents that the source `docs` is made of."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from flowchat.errors import NotFound
 from flowchat.ingest.documents import DOCS_PREFIX, builtin_documents
@@ -23,23 +24,24 @@ class DocsPage:
         return DOCS_PREFIX + self.name
 
 
-def list_pages() -> list[DocsPage]:
+@cache
+def list_pages() -> tuple[DocsPage, ...]:
     """All documents, in the order of their names."""
-    return [_rendered(name, text) for name, text in builtin_documents().items()]
+    return tuple(_rendered(name, text) for name, text in builtin_documents().items())
 
 
 def get_page(name: str) -> DocsPage:
     """Raises NotFound."""
-    text = builtin_documents().get(name)
-    if text is None:
+    found = next((page for page in list_pages() if page.name == name), None)
+    if found is None:
         raise NotFound("page", name)
-    return _rendered(name, text)
+    return found
 
 
 async def are_answerable(app: Context) -> bool:
     """Whether the source `docs` is indexed: that takes a moment after the first start."""
     actor = await system_actor(app.db)
-    source = await sources.get(app.db, actor.tenant_id, DOCS_SLUG)
+    source = await sources.get(app.db, actor.tenant_id, DOCS_SLUG, is_counted=False)
     return source is not None and source.live_version is not None and source.status != "revoked"
 
 

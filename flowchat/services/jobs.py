@@ -129,7 +129,12 @@ async def run(app: Appliance, job_id: str) -> None:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
     if lease.lost_by != "stop":
-        await pipeline.dispose(app.db)
+        await dispose(app)
+
+
+async def dispose(app: Appliance) -> None:
+    """Delete what versions that nothing needs have left; stops early when the appliance does."""
+    await pipeline.dispose(app.db, app.stopping.is_set)
 
 
 async def _claim(app: Appliance, job_id: str) -> _Lease | None:
@@ -211,7 +216,10 @@ async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> Non
             lease.lost_by = "stop"
         elif time.monotonic() >= renew_at:
             renew_at = time.monotonic() + RENEW_S
-            await _renew(app, lease)
+            try:
+                await _renew(app, lease)
+            except Exception:
+                log.exception("renewing the lease of job %s failed; it is tried again", lease.job.id)
         if not lease.lost_by:
             await asyncio.sleep(LOOK_S)
     work.cancel()

@@ -8,8 +8,9 @@ from typing import get_args
 from flowchat.domain import Actor, Key, KeyType, Mode, new_id, now
 from flowchat.errors import FlowChatError, Forbidden, NotFound, Unauthorized
 from flowchat.net import urls
+from flowchat.services import validate
 from flowchat.services.access import require
-from flowchat.services.context import Context
+from flowchat.services.context import Appliance, Context
 from flowchat.store import audit_log, keys, sources
 from flowchat.store.database import Connection
 
@@ -45,7 +46,7 @@ async def create(app: Context, actor: Actor, new: NewKey) -> tuple[Key, str]:
         id=new_id("key"),
         tenant_id=actor.tenant_id,
         type=new.type,
-        name=_name(new.name),
+        name=validate.name(new.name, MAX_NAME_CHARS),
         prefix=prefix,
         last_four=secret[-4:],
         mode=_mode(new.mode),
@@ -78,12 +79,6 @@ def _prefix(new: NewKey) -> str:
         if getattr(new, field):
             raise FlowChatError("not_a_widget_key", f"Only a widget key has {field}.", param=field)
     return "fca_"
-
-
-def _name(name: str) -> str:
-    if len(name) > MAX_NAME_CHARS:
-        raise FlowChatError("bad_name", f"A name has at most {MAX_NAME_CHARS} characters.", param="name")
-    return name.strip()
 
 
 def _mode(mode: Mode) -> Mode:
@@ -137,7 +132,7 @@ async def list_all(app: Context, actor: Actor) -> list[Key]:
 
 
 async def revoke(app: Context, actor: Actor, key_id: str) -> None:
-    """From the next request on the key is refused. Raises NotFound."""
+    """From the next request on the key is refused; answers in the making end with `stop_revoked`. Raises NotFound."""
     require(actor, "write")
 
     def transaction(conn: Connection) -> bool:
@@ -148,6 +143,16 @@ async def revoke(app: Context, actor: Actor, key_id: str) -> None:
 
     if not await app.db.write(transaction):
         raise NotFound("key", key_id)
+
+
+async def stop_revoked(app: Appliance) -> None:
+    """End the answers whose key was revoked meanwhile, by whatever process."""
+    active = app.runs.active_keys()
+    if not active:
+        return
+    why = FlowChatError("key_revoked", "The key of this answer was revoked.", status=401)
+    for key_id in await keys.revoked_among(app.db, active):
+        app.runs.stop_key(key_id, why)
 
 
 async def authenticate_widget(app: Context, secret: str | None, origin: str | None) -> Key:

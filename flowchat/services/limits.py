@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flowchat.errors import Busy, FlowChatError
 
 WINDOW_S = 60
+RESTART_RETRY_AFTER_S = 30
 BUSY_RETRY_AFTER_S = 5  # about what one short answer takes on two cores
 
 
@@ -78,13 +79,17 @@ class Slots:
         self._taken = 0
         self.turn = asyncio.Semaphore(parallel)  # first come, first served
 
-    def reserve(self) -> None:
-        """Take a place, to be given back by `release`. Raises Busy (503) when all are taken."""
+    def check_free(self) -> None:
+        """Raises Busy (503) when all places are taken."""
         if self._taken >= self._limit:
             raise Busy(
                 "The machine is answering as many questions as it can. Ask again in a few seconds.",
                 retry_after_s=BUSY_RETRY_AFTER_S,
             )
+
+    def reserve(self) -> None:
+        """Take a place, to be given back by `release`. Raises Busy."""
+        self.check_free()
         self._taken += 1
 
     def release(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowchat.domain import Event
 from flowchat.errors import FlowChatError
+from flowchat.services.limits import RESTART_RETRY_AFTER_S
 
 LINGER_S = 60.0  # how long a resumable answer goes on without its client (contract, section 2)
 CLAIM_S = 5.0  # a client that has gone before it read anything never subscribes
@@ -107,6 +108,10 @@ class Run:
         self._leaving = asyncio.get_running_loop().call_later(delay_s, self.stop, why)
 
     def _end(self, task: asyncio.Task[None]) -> None:
+        if not self.last("stream.done"):
+            # Its work was cancelled before it began, or where it could not say why it ends.
+            broken_off = FlowChatError("internal_error", "The answer broke off. Ask again.", status=500)
+            self.fail(self.stopped_by or broken_off)
         self.ended_at = time.monotonic()
         self._on_end()
         if self._leaving:
@@ -146,6 +151,9 @@ class Runs:
                 status=422,
                 param="Idempotency-Key",
             )
+        if kept.run.ended_at is not None and kept.run.failure is not None:
+            del self._kept[key_id, idempotency_key]  # a retry starts afresh
+            return None
         return kept.run
 
     def open(self, key_id: str, idempotency_key: str | None, request_hash: str, on_end: Callable[[], None]) -> Run:
@@ -161,12 +169,24 @@ class Runs:
             self._kept[key_id, idempotency_key] = _Kept(run, request_hash)
         return run
 
-    def count_active(self, key_id: str) -> int:
-        return sum(run.key_id == key_id for run in self._active)
+    def active_keys(self) -> set[str]:
+        """Ids of the keys whose answers are in the making."""
+        return {run.key_id for run in self._active}
+
+    def stop_key(self, key_id: str, why: FlowChatError) -> None:
+        """Stop the answers of one key."""
+        for run in self._active:
+            if run.key_id == key_id:
+                run.stop(why)
 
     async def stop_all(self) -> None:
         """End every answer with an `error` event: the appliance is about to stop."""
-        why = FlowChatError("shutting_down", "FlowChat is restarting. Ask again in a minute.", status=503)
+        why = FlowChatError(
+            "shutting_down",
+            "FlowChat is restarting. Ask again in a minute.",
+            status=503,
+            retry_after_s=RESTART_RETRY_AFTER_S,
+        )
         stopping = list(self._active)
         for run in stopping:
             run.stop(why)

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from flowchat.domain import Actor, CrawlConfig, Job, JobType, Source, new_id, now
 from flowchat.errors import Conflict, FlowChatError, NotFound
 from flowchat.net import urls
+from flowchat.services import validate
 from flowchat.services.access import require
 from flowchat.services.context import Context
 from flowchat.services.lists import DEFAULT_LIMIT, read_page
@@ -16,7 +18,7 @@ from flowchat.store.database import Connection
 MAX_NAME_CHARS = 200
 MAX_PATTERNS = 100
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
-_LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_NOT_YET = ("sitemap", "schedule", "auth")  # fields of the contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class NewSource:
     locale: str = "en"
 
 
+def read_new(payload: Any) -> NewSource:
+    """A source as its client sent it. Raises FlowChatError that names the field, also for what can't be done yet."""
+    if isinstance(payload, dict):
+        for field in _NOT_YET:
+            if payload.get(field) is not None:
+                raise validate.invalid(field, f"{field} is not supported yet. Leave it out.")
+        if payload.get("url") is None:
+            raise validate.invalid("url", "url is missing; a source that is not crawled is not supported yet.")
+    return validate.read(payload, NewSource)
+
+
 async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Job]:
     """Make a source and queue its first crawl.
 
@@ -45,10 +58,10 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
         id=new_id("src"),
         tenant_id=actor.tenant_id,
         slug=_slug(new.slug) if new.slug is not None else slug_of(url),
-        name=_name(new.name or host),
+        name=validate.name(new.name or host, MAX_NAME_CHARS),
         url=url,
         status="pending",
-        locale=_locale(new.locale),
+        locale=validate.locale(new.locale),
         config=_config(new),
         live_version=None,
         pages=0,
@@ -103,18 +116,6 @@ def _free_slug(slug: str, taken: set[str]) -> str:
         number += 1
         free = f"{slug}-{number}"
     return free
-
-
-def _name(name: str) -> str:
-    if len(name) > MAX_NAME_CHARS:
-        raise FlowChatError("bad_name", f"A name has at most {MAX_NAME_CHARS} characters.", param="name")
-    return name.strip()
-
-
-def _locale(locale: str) -> str:
-    if not _LOCALE.fullmatch(locale):
-        raise FlowChatError("bad_locale", f"'{locale[:50]}' is no language tag such as en or pt-BR.", param="locale")
-    return locale
 
 
 def _config(new: NewSource) -> CrawlConfig:
@@ -181,7 +182,7 @@ async def by_url(app: Context, actor: Actor, url: str) -> Source | None:
     """The tenant's oldest source that crawls this address (as `crawl_url` returns it)."""
     require(actor, "read")
     found = [source for source in await sources.answering(app.db, actor.tenant_id) if source.url == url]
-    return found[0] if found else None
+    return await sources.get(app.db, actor.tenant_id, found[0].id) if found else None
 
 
 async def recrawl(app: Context, actor: Actor, id_or_slug: str, max_pages: int | None = None) -> Job:

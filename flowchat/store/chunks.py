@@ -16,9 +16,10 @@ _TITLE_WEIGHT, _HEADINGS_WEIGHT, _TEXT_WEIGHT = 2.0, 2.0, 1.0
 _WORD = re.compile(r"\w+")
 
 _SELECT = """
-    select c.rowid, c.id, v.id as version_id, v.source_id, p.url, p.title, c.headings, c.anchor, c.text
+    select c.rowid, c.id, v.id as version_id, p.url, p.title, c.headings, c.anchor, c.text
     from chunks c join pages p on p.id = c.page_id join versions v on v.seq = c.version
 """
+_VECTOR_TABLES = "select name from sqlite_schema where type = 'table' and sql like 'create virtual table%using vec0%'"
 
 
 def ensure_vectors(conn: sqlite3.Connection, dims: int) -> None:
@@ -67,10 +68,7 @@ def delete_batch(conn: sqlite3.Connection, version: int, limit: int) -> int:
 
 
 def vector_tables(conn: sqlite3.Connection) -> list[str]:
-    rows = conn.execute(
-        "select name from sqlite_schema where type = 'table' and sql like 'create virtual table%using vec0%'"
-    ).fetchall()
-    return [row["name"] for row in rows]
+    return [row["name"] for row in conn.execute(_VECTOR_TABLES)]
 
 
 async def search_words(db: Database, versions: Sequence[int], words: Sequence[str], limit: int) -> list[int]:
@@ -128,12 +126,7 @@ async def count_missing(db: Database) -> dict[str, int]:
         "chunks without words": "select count(*) from chunks where rowid not in (select rowid from chunks_fts)",
         "words without chunk": "select count(*) from chunks_fts where rowid not in (select rowid from chunks)",
     }
-    tables = [
-        row["name"]
-        for row in await db.rows(
-            "select name from sqlite_schema where type = 'table' and sql like 'create virtual table%using vec0%'"
-        )
-    ]
+    tables = [row["name"] for row in await db.rows(_VECTOR_TABLES)]
     if tables:
         vectors = " union all ".join(f"select chunk from {table}" for table in tables)  # noqa: S608 (tables of ours)
         checks["chunks without vector"] = f"select count(*) from chunks where rowid not in ({vectors})"  # noqa: S608
@@ -156,7 +149,6 @@ def _chunk(row: Row) -> Chunk:
         id=row["id"],
         rowid=row["rowid"],
         version_id=row["version_id"],
-        source_id=row["source_id"],
         url=row["url"] + anchor,
         title=row["title"],
         headings=tuple(json.loads(row["headings"])),

@@ -74,7 +74,12 @@ async def last_queries(db: Database, conversation_id: str, limit: int) -> list[s
     return [row["query"] for row in reversed(rows)]
 
 
-async def count_answers(db: Database, key_id: str, since: str) -> int:
-    """Answers that were given with a key since a moment (RFC 3339)."""
-    row = await db.row("select count(*) from messages where key_id = ? and created_at >= ?", (key_id, since))
-    return int(row[0]) if row else 0
+def begin_answer(conn: sqlite3.Connection, key_id: str, day: str, daily_cap: int) -> bool:
+    """Count one more answer of a key on a day (YYYY-MM-DD, UTC). False, and not counted, beyond its cap."""
+    if daily_cap < 1:
+        return False
+    counted = conn.execute(
+        "insert into daily_answers values (?, ?, 1) on conflict do update set begun = begun + 1 where begun < ?",
+        (key_id, day, daily_cap),
+    )
+    return counted.rowcount == 1

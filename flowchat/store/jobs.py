@@ -9,7 +9,7 @@ from flowchat.store.database import Database, Row
 from flowchat.store.paging import newest_first
 
 LEASE_S = 30.0
-MAX_ATTEMPTS = 100  # a crawl interrupted more often than that is broken, not unlucky
+MAX_ATTEMPTS = 10  # a job interrupted so often with no progress in between is broken, not unlucky
 
 
 def insert(conn: sqlite3.Connection, tenant_id: str, job_type: JobType, source_id: str, version_id: str) -> str:
@@ -58,7 +58,8 @@ def set_version(conn: sqlite3.Connection, job_id: str, version_id: str) -> None:
 
 
 def set_progress(conn: sqlite3.Connection, job_id: str, progress: JobProgress) -> None:
-    conn.execute("update jobs set progress = ? where id = ?", (json.dumps(asdict(progress)), job_id))
+    """Record how far a job is. Attempts are counted anew from here: only those without progress are suspect."""
+    conn.execute("update jobs set progress = ?, attempts = 1 where id = ?", (json.dumps(asdict(progress)), job_id))
 
 
 def finish(conn: sqlite3.Connection, job_id: str, status: JobStatus, error: str | None = None) -> None:

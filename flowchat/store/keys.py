@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Collection
 
 from flowchat.domain import Key, now
 from flowchat.store.database import Database, Row
@@ -43,6 +44,16 @@ def revoke(conn: sqlite3.Connection, tenant_id: str, key_id: str) -> bool:
     )
     found = conn.execute("select 1 from keys where id = ? and tenant_id = ?", (key_id, tenant_id)).fetchone()
     return found is not None
+
+
+async def revoked_among(db: Database, key_ids: Collection[str]) -> list[str]:
+    """Which of these keys are revoked."""
+    marks = ",".join("?" * len(key_ids))
+    rows = await db.rows(
+        f"select id from keys where revoked_at is not null and id in ({marks})",  # noqa: S608 (marks)
+        key_ids,
+    )
+    return [row["id"] for row in rows]
 
 
 async def by_hash(db: Database, secret_hash: str) -> Key | None:

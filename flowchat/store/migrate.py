@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from flowchat.errors import FlowChatError
-from flowchat.store.database import connect
+from flowchat.store.database import BUSY_TIMEOUT_S, connect
 
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
 
@@ -21,6 +21,14 @@ def migrations() -> list[tuple[int, str]]:
     return sorted(found)
 
 
+def is_current(path: Path) -> bool:
+    """Whether there is a database at `path` with nothing to migrate. Changes nothing. Raises what `migrate` raises."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
+        return not _missing(connection, path)
+
+
 def migrate(path: Path) -> int:
     """Bring the database at `path` (made if missing) up to date, and return the number of migrations applied.
 
@@ -28,20 +36,27 @@ def migrate(path: Path) -> int:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(connect(path)) as connection:
-        present = int(connection.execute("pragma user_version").fetchone()[0])
-        known = migrations()
-        if present > known[-1][0]:
-            raise FlowChatError(
-                "database_too_new",
-                f"{path} is at schema {present}, this FlowChat knows up to {known[-1][0]}. "
-                "Start the newer FlowChat that wrote it, or restore an older backup.",
-            )
-        missing = [(number, sql) for number, sql in known if number > present]
-        if missing and present:
+        missing = _missing(connection, path)
+        if missing and _present(connection):
             _back_up(connection, path.with_name(f"{path.stem}-before-{missing[-1][0]:04}.db"))
         for number, sql in missing:
             _apply(connection, number, sql)
     return len(missing)
+
+
+def _missing(connection: sqlite3.Connection, path: Path) -> list[tuple[int, str]]:
+    known, present = migrations(), _present(connection)
+    if present > known[-1][0]:
+        raise FlowChatError(
+            "database_too_new",
+            f"{path} is at schema {present}, this FlowChat knows up to {known[-1][0]}. "
+            "Start the newer FlowChat that wrote it, or restore an older backup.",
+        )
+    return [(number, sql) for number, sql in known if number > present]
+
+
+def _present(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("pragma user_version").fetchone()[0])
 
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:

@@ -60,6 +60,22 @@ async def content_hashes(db: Database, version: int) -> dict[str, str]:
     return {row["content_hash"]: row["url"] for row in rows}
 
 
+async def count_unavailable(db: Database, former_id: str, version: int) -> tuple[int, int]:
+    """How many pages are indexed in a former version, and how many of them a fault of the site keeps from this one.
+
+    Such faults are a busy or broken server (429, 5xx) and failed connections.
+    """
+    row = await db.row(
+        "select count(*) as live, count(now.id) as unavailable from versions v"
+        " join pages was on was.version = v.seq and was.status = 'indexed'"
+        " left join pages now on now.version = ? and now.url = was.url and now.status = 'failed'"
+        " and (now.http_status = 429 or now.http_status >= 500 or now.reason in ('fetch_failed', 'fetch_timeout'))"
+        " where v.id = ?",
+        (version, former_id),
+    )
+    return (int(row["live"]), int(row["unavailable"])) if row else (0, 0)
+
+
 def _page(row: Row) -> Page:
     return Page(
         id=row["id"],

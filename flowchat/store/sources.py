@@ -8,6 +8,7 @@ from flowchat.domain import CrawlConfig, Source, SourceStatus, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import newest_first
 
+_UNCOUNTED = "select s.*, 0 as pages, 0 as chunks from sources s"
 _SELECT = """
     select s.*,
         (select count(*) from pages p where p.version = v.seq and p.status = 'indexed') as pages,
@@ -58,9 +59,11 @@ def end_crawl(conn: sqlite3.Connection, source_id: str) -> None:
     )
 
 
-async def get(db: Database, tenant_id: str, id_or_slug: str) -> Source | None:
+async def get(db: Database, tenant_id: str, id_or_slug: str, *, is_counted: bool = True) -> Source | None:
+    """Counting reads an entry for every page and chunk; without it `pages` and `chunks` are 0."""
+    select = _SELECT if is_counted else _UNCOUNTED
     row = await db.row(
-        _SELECT + " where s.tenant_id = ? and (s.id = ? or s.slug = ?)", (tenant_id, id_or_slug, id_or_slug)
+        select + " where s.tenant_id = ? and (s.id = ? or s.slug = ?)", (tenant_id, id_or_slug, id_or_slug)
     )
     return _source(row) if row else None
 
@@ -73,14 +76,14 @@ async def page(
 
 
 async def answering(db: Database, tenant_id: str) -> list[Source]:
-    """All sources of a tenant that are not revoked."""
-    rows = await db.rows(_SELECT + " where s.tenant_id = ? and s.status <> 'revoked' order by s.id", (tenant_id,))
+    """All sources of a tenant that are not revoked, uncounted."""
+    rows = await db.rows(_UNCOUNTED + " where s.tenant_id = ? and s.status <> 'revoked' order by s.id", (tenant_id,))
     return [_source(row) for row in rows]
 
 
 async def all_with_live_version(db: Database) -> list[Source]:
-    """Of every tenant: for start-up checks."""
-    rows = await db.rows(_SELECT + " where s.live_version is not null and s.status <> 'revoked' order by s.id")
+    """Of every tenant, uncounted: for start-up checks."""
+    rows = await db.rows(_UNCOUNTED + " where s.live_version is not null and s.status <> 'revoked' order by s.id")
     return [_source(row) for row in rows]
 
 

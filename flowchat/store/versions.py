@@ -8,6 +8,7 @@ from flowchat.store.database import Database, Row
 
 KEEP_FORMER = 3
 
+_UNCOUNTED = "select v.*, 0 as pages, 0 as chunks from versions v"
 _SELECT = """
     select v.*,
         (select count(*) from pages p where p.version = v.seq and p.status = 'indexed') as pages,
@@ -50,10 +51,10 @@ async def content_hash(db: Database, version_id: str) -> str | None:
 
 
 async def live(db: Database, source_ids: Sequence[str]) -> list[Version]:
-    """The live versions of these sources, less revoked ones."""
+    """The live versions of these sources, less revoked ones. Every question asks: `pages` and `chunks` are 0."""
     marks = ",".join("?" * len(source_ids))
     rows = await db.rows(
-        f"{_SELECT} join sources s on s.live_version = v.id where s.status <> 'revoked' and s.id in ({marks})",
+        f"{_UNCOUNTED} join sources s on s.live_version = v.id where s.status <> 'revoked' and s.id in ({marks})",
         source_ids,
     )
     return [_version(row) for row in rows]

@@ -1,5 +1,6 @@
 """The tenant's REST calls."""
 
+import re
 from typing import Any
 
 from quart import Blueprint, Response, request
@@ -11,6 +12,8 @@ from flowchat.web.current import appliance
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
 
+_LIMIT = re.compile(r"\d{1,9}", re.ASCII)
+
 
 @blueprint.get("/sources")
 async def list_sources() -> Response:
@@ -21,7 +24,7 @@ async def list_sources() -> Response:
 @blueprint.post("/sources")
 async def create_source() -> Response:
     actor = await auth.actor()
-    new = validate.read(await respond.read_json(), sources.NewSource)
+    new = sources.read_new(await respond.read_json())
     source, job = await sources.create(appliance(), actor, new)
     return respond.json({**source_json(source), "job": job_json(job)}, 201, Location=f"/v1/sources/{source.id}")
 
@@ -56,7 +59,7 @@ async def cancel_job(job_id: str) -> Response:
 def _page() -> dict[str, Any]:
     """What the query says about which page of a list is wanted. Raises FlowChatError `bad_limit`."""
     limit = request.args.get("limit", str(lists.DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdigit()):
+    if not _LIMIT.fullmatch(limit):
         raise validate.invalid("limit", f"limit must be a whole number, not '{limit[:50]}'.")
     return {
         "limit": int(limit),

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowchat.answer.pipeline import Answer, Question
 from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 from web_server import Served, add_docs_version, serving
 
+from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Event
 
 pytestmark = pytest.mark.browser

@@ -43,6 +43,19 @@ async def test_create_source_says_what_is_wrong(tmp_path: Path) -> None:
     assert not_json.status_code == 415
 
 
+async def test_what_a_source_cannot_have_yet_is_said(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for field, value in {"sitemap": "https://shop.example/sitemap.xml", "schedule": "daily", "auth": {}}.items():
+            refused = await served.call("POST", "/v1/sources", json={**SITE, field: value})
+            assert (refused.status_code, refused.json()["param"]) == (400, field)
+            assert "not supported yet" in refused.json()["detail"]
+        no_url = await served.call("POST", "/v1/sources", json={"slug": "uploads"})
+        ignored = await served.call("POST", "/v1/sources", json={**SITE, "schedule": None, "future": 1})
+    assert (no_url.status_code, no_url.json()["param"]) == (400, "url")
+    assert "not supported yet" in no_url.json()["detail"]
+    assert ignored.status_code == 201
+
+
 async def test_recrawl_returns_the_job(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         job_id = (await served.call("POST", "/v1/sources", json=SITE)).json()["job"]["id"]
@@ -76,7 +89,7 @@ async def test_lists_go_page_by_page(tmp_path: Path) -> None:
 
 async def test_limits_of_lists(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        for limit in ("0", "101", "-1", "x", ""):
+        for limit in ("0", "101", "-1", "x", "", "9" * 5000):
             response = await served.call("GET", "/v1/jobs", params={"limit": limit})
             assert (response.status_code, response.json()["param"]) == (400, "limit")
 

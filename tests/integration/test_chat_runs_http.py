@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flowchat.answer.pipeline import Answer, Question
 from web_server import asking, events_of, names, serving, two_sentences
 
+from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Event
 from flowchat.errors import ModelError
+from flowchat.services import keys
+from flowchat.store.database import connect
 
 
 async def test_waiting_answers_start_at_once_and_more_are_turned_away(tmp_path: Path) -> None:
@@ -106,6 +109,48 @@ async def test_failure_after_the_start_is_an_event(tmp_path: Path, script: Any, 
     assert events[-1].json() == {"refusal": False, "reason": code}
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert "/secret/path" not in response.text + events[-2].data
+
+
+async def test_a_failed_answer_is_not_kept(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        served.answerer.script = bug
+        failed = await events_of(served, Idempotency_Key="k1")
+        served.answerer.script = two_sentences
+        again = await events_of(served, Idempotency_Key="k1", Last_Event_ID=failed[-1].id)
+    assert names(failed)[-2:] == ["error", "stream.done"]
+    assert (again[0].id, len(again), "error" in names(again)) == ("1", 9, False)
+
+
+async def test_a_revoked_key_ends_its_streams_and_no_others(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        go_on = served.answerer.hold_back()
+        async with asking(served) as revoked_events:
+            await anext(revoked_events)
+            revoked = served.key_id
+            await served.widget_key(sources=("shop",))
+            async with asking(served) as other_events:
+                await anext(other_events)
+                await keys.stop_revoked(served.app)  # nothing is revoked yet
+                with closing(connect(served.app.db.path)) as beside:
+                    beside.execute("update keys set revoked_at = '2026-01-01T00:00:00.000Z' where id = ?", (revoked,))
+                await keys.stop_revoked(served.app)
+                rest = [event async for event in revoked_events]
+                go_on.set()
+                other = [event async for event in other_events]
+    assert names(rest)[-2:] == ["error", "stream.done"]
+    assert rest[-2].json()["code"] == "key_revoked"
+    assert "error" not in names(other)
+
+
+async def test_json_answer_at_shutdown_says_when_to_come_back(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        served.answerer.hold_back()
+        request = asyncio.create_task(served.ask(Accept="application/json"))
+        await served.answerer.until_running(1)
+        await served.app.runs.stop_all()
+        response = await request
+    assert (response.status_code, response.json()["code"]) == (503, "shutting_down")
+    assert int(response.headers["Retry-After"]) > 0
 
 
 async def test_shutdown_ends_streams_with_an_error(tmp_path: Path) -> None:

@@ -72,6 +72,21 @@ def test_settings(cli: Cli) -> None:
     assert (rows["FLOWCHAT_PORT"]["value"], rows["FLOWCHAT_PORT"]["default"]) == ("9999", "8080")
 
 
+def test_keys_beside_a_command_that_holds_the_folder(cli: Cli, tmp_path: Path) -> None:
+    with holding(tmp_path / "data"):
+        assert "in use" in failure(cli("keys", "list"))  # and it has not made a database yet
+    assert cli("check").returncode == 0
+    with holding(tmp_path / "data"):
+        assert cli("keys", "list").returncode == 0
+        assert cli("check").returncode == 0
+
+
+def test_the_command_does_not_load_the_model_libraries() -> None:
+    code = "import flowchat.__main__, sys; print([m for m in ('fastembed', 'onnxruntime') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+
+
 def test_check(cli: Cli, tmp_path: Path) -> None:
     assert cli("check").stdout == "All is well.\n"
     with closing(connect(tmp_path / "data" / "flowchat.db")) as connection:

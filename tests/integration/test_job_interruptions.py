@@ -17,6 +17,7 @@ from flowchat.ingest import pipeline
 from flowchat.services import jobs, sources, startup
 from flowchat.services.check import check
 from flowchat.services.sources import NewSource
+from flowchat.store import jobs as job_store
 from flowchat.store import pages as page_store
 from flowchat.store import versions
 from flowchat.store.database import connect
@@ -78,7 +79,7 @@ async def test_an_interrupted_crawl_resumes_without_double_work(
             server.requests.clear()
             embedder.embedded.clear()
             job = await finished(app, job)
-            assert (job.status, job.progress.indexed, job.attempts) == ("succeeded", PAGES, 2)
+            assert (job.status, job.progress.indexed, job.attempts) == ("succeeded", PAGES, 1)
             assert not done & {server.url + path for path in requested(server)}
             assert len(embedder.embedded) == PAGES - len(done)
             assert (await source_of(app, job)).chunks == job.progress.chunks == PAGES
@@ -180,6 +181,6 @@ async def test_the_queue_runs_jobs_in_its_own_threads(tmp_path: Path) -> None:
 async def test_a_job_given_up_after_too_many_interruptions(tmp_path: Path) -> None:
     async with site(chain(2)) as server, running(tmp_path) as app:
         _, job = await sources.create(app, await operator(app), NewSource(server.url + "/", slug="site"))
-        await app.db.write(lambda conn: conn.execute("update jobs set attempts = 100"))
+        await app.db.write(lambda conn: conn.execute(f"update jobs set attempts = {job_store.MAX_ATTEMPTS}"))
         job = await finished(app, job)
-        assert job.status == "failed" and "100" in str(job.error)
+        assert job.status == "failed" and "10" in str(job.error)

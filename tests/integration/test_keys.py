@@ -7,7 +7,7 @@ from appliance import operator, running
 
 from flowchat.domain import Actor
 from flowchat.errors import FlowChatError
-from flowchat.services import homepage, keys, sources, startup, tenants
+from flowchat.services import derived_keys, homepage, keys, sources, startup, tenants
 from flowchat.services.context import Appliance
 from flowchat.services.keys import NewKey
 from flowchat.settings import Settings
@@ -155,6 +155,18 @@ async def test_a_revoked_key_is_refused_at_once(tmp_path: Path) -> None:
         await keys.revoke(app, actor, key.id)  # again: nothing happens
 
 
+async def test_the_command_line_has_one_key(tmp_path: Path) -> None:
+    async with running(tmp_path) as app:
+        actor = await operator(app)
+        key, secret = await derived_keys.command_line_key(app, actor)
+        assert await derived_keys.command_line_key(app, actor) == (key, secret)
+        assert (key.name, key.prefix, key.daily_cap, key.last_four) == ("command line", "kbk_test_", None, secret[-4:])
+        assert (await status_of(app, secret), await status_of(app, secret, ORIGIN)) == (200, 403)
+        await keys.revoke(app, actor, key.id)
+        other, _ = await derived_keys.command_line_key(app, actor)
+        assert (other.revoked_at, len(await keys.list_all(app, actor))) == (None, 2)
+
+
 async def test_the_first_admin_key_is_made_once(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         secret = await startup.first_admin_key(app)
@@ -174,7 +186,7 @@ async def test_the_homepage_key_survives_restarts_and_follows_the_address(tmp_pa
         assert (key.sources, key.mode, key.daily_cap) == ((docs.id,), "gate", 1000)
         assert await status_of(app, secret, "http://127.0.0.1:8080") == 200
         assert await status_of(app, secret, "https://chat.example.com") == 403
-        assert (tmp_path / homepage.SECRET_FILE).stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / derived_keys.SECRET_FILE).stat().st_mode & 0o777 == 0o600
     async with running(tmp_path, public_url="https://chat.example.com/") as app:
         await homepage.ensure(app)
         assert homepage.homepage_key(app) == secret

@@ -29,7 +29,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def write(url: str, usage: GenerationUsage) -> str:
     generator = OpenAIGenerator("m", f"{url}/v1", "secret", stream_chat)
-    pieces = generator.generate([{"role": "user", "content": "Hi"}], max_tokens=9, usage=usage, stop=["#"])
+    pieces = generator.generate([{"role": "user", "content": "Hi"}], max_tokens=9, usage=usage)
     return "".join([piece async for piece in pieces])
 
 
@@ -84,6 +84,32 @@ async def test_error_inside_the_stream() -> None:
         server.answers[PATH] = answer(b'data: {"error": {"message": "out of memory"}}\n\n')
         with pytest.raises(ModelError, match="out of memory"):
             await write(server.url, GenerationUsage())
+
+
+async def test_what_servers_leave_out_is_tolerated() -> None:
+    chunks = [
+        {"choices": None, "error": None},
+        {"choices": []},
+        {"choices": [{}]},
+        {"choices": [{"delta": None}]},
+        {"choices": [{"delta": {"content": "a\u2028b\u0085c"}}], "usage": None},
+        {"usage": {"prompt_tokens": None}},
+    ]
+    body = "".join(f"data: {json.dumps(chunk, ensure_ascii=False)}\r\n\r\n" for chunk in chunks)
+    usage = GenerationUsage()
+    async with serving() as server:
+        server.answers[PATH] = answer(body.encode() + b"data: [DONE]")
+        assert await write(server.url, usage) == "a\u2028b\u0085c"
+    assert (usage.tokens_in, usage.tokens_out) == (0, 1)
+
+
+@pytest.mark.parametrize("data", ["[]", "{", '{"choices": 1}', '{"choices": [1]}', '{"choices": [{"delta": "a"}]}'])
+async def test_malformed_chunks(data: str) -> None:
+    async with serving() as server:
+        server.answers[PATH] = answer(f"data: {data}\n\n".encode())
+        with pytest.raises(ModelError, match="The generator sent") as caught:
+            await write(server.url, GenerationUsage())
+    assert caught.value.code == "generation_failed"
 
 
 async def test_closing_hangs_up() -> None:

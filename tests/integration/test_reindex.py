@@ -9,7 +9,7 @@ from crawling import chain, crawled, found, site, source_of
 from fakes import FakeEmbedder, fake_engines
 
 from flowchat.domain import Job
-from flowchat.engines.load import Engines
+from flowchat.engines.protocols import Engines
 from flowchat.errors import FlowChatError
 from flowchat.services import jobs, sources, startup
 from flowchat.services.check import check

@@ -16,7 +16,7 @@ from flowchat.errors import FlowChatError
 from flowchat.services.check import check
 from flowchat.store import chunks, pages, sources, tenants, versions
 from flowchat.store.database import Connection, Database, connect, open_database
-from flowchat.store.migrate import migrate, migrations
+from flowchat.store.migrate import is_current, migrate, migrations
 
 
 @pytest.fixture
@@ -37,11 +37,23 @@ def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
     assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
 
 
+def test_whether_there_is_something_to_migrate(tmp_path: Path) -> None:
+    path = tmp_path / "a%20b?" / "flowchat.db"
+    assert not is_current(path) and not path.parent.exists()
+    migrate(path)
+    assert is_current(path)
+    with closing(connect(path)) as connection:
+        connection.execute("pragma user_version = 0")
+        assert not is_current(path)
+
+
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "flowchat.db"
     migrate(path)
     with closing(connect(path)) as connection:
         connection.execute("pragma user_version = 9999")
+    with pytest.raises(FlowChatError, match="9999"):
+        is_current(path)
     with pytest.raises(FlowChatError, match="9999") as caught:
         migrate(path)
     assert caught.value.code == "database_too_new"

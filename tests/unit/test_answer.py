@@ -1,7 +1,9 @@
 """The answer pipeline's stages with fake models, on a real database."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
@@ -13,8 +15,8 @@ from flowchat.answer.rerank import Evidence
 from flowchat.answer.retrieve import fuse, query_words
 from flowchat.answer.verify import verify
 from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, Source, new_id, now
-from flowchat.engines.load import Engines
 from flowchat.engines.priority import BulkGate
+from flowchat.engines.protocols import Engines
 from flowchat.errors import ModelError
 from flowchat.settings import Settings
 from flowchat.store import chunks, migrate, pages, sources, tenants, versions
@@ -24,7 +26,7 @@ TEXT = "The free plan allows three projects. Paid plans have no limit on project
 
 
 def chunk(text: str = TEXT) -> Chunk:
-    return Chunk("chk_1", 1, "ver_1", "src_1", "http://site/plans", "Plans", ("Limits",), text)
+    return Chunk("chk_1", 1, "ver_1", "http://site/plans", "Plans", ("Limits",), text)
 
 
 def writing(text: str) -> FakeGenerator:
@@ -55,6 +57,7 @@ async def fill(db: Database, embedder: FakeEmbedder) -> str:
 async def ask(
     folder: Path, query: str, generator: FakeGenerator | None, mode: Mode = "gate", lead_quotes: int = 1
 ) -> tuple[list[Event], Answer]:
+    folder.mkdir(exist_ok=True)
     path = folder / "flowchat.db"
     migrate.migrate(path)
     embedder = FakeEmbedder()
@@ -92,6 +95,24 @@ def test_annotate_shows_everything_with_its_verdict(tmp_path: Path) -> None:
     assert events[-1].name == "nli.verified"
 
 
+def test_marks_of_citations_are_taken_out_of_the_text(tmp_path: Path) -> None:
+    generator = writing("Paid plans have no limit [1]. It renews every month. [2]")
+    for mode in ("gate", "annotate"):
+        _, answer = asyncio.run(ask(tmp_path / mode, "How many projects does the free plan allow?", generator, mode))
+        assert answer.text.endswith("It renews every month.") and "[" not in answer.text
+
+
+def test_annotate_cites_what_was_said_before_the_model_broke(tmp_path: Path) -> None:
+    class Breaking(FakeGenerator):
+        async def generate(self, *arguments: Any, **options: Any) -> AsyncIterator[str]:
+            yield "Paid plans have no"
+            raise ModelError("generation_failed", "It broke.")
+
+    generator = Breaking(lambda _: "")
+    events, answer = asyncio.run(ask(tmp_path, "How many projects does the free plan allow?", generator, "annotate"))
+    assert answer.text.endswith("Paid plans have no") and events[-1].name == "nli.verified"
+
+
 def test_refuses_what_the_site_does_not_say(tmp_path: Path) -> None:
     events, answer = asyncio.run(ask(tmp_path, "Which volcano erupted yesterday?", writing("Etna did.")))
     assert answer.refusal and answer.reason == "not_covered" and not answer.citations
@@ -117,6 +138,16 @@ def test_a_broken_generator_leaves_the_quotes(tmp_path: Path) -> None:
 def test_a_number_that_the_source_lacks_is_never_supported() -> None:
     assert verify(FakeVerifier(), "The free plan allows 30 projects.", [chunk()]).score == 0
     assert verify(FakeVerifier(), "The free plan allows three projects.", [chunk()]).score == 1
+
+
+def test_a_part_of_a_sentence_is_not_entailed_by_identity() -> None:
+    class Doubtful(FakeVerifier):
+        def entailment(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+            return [0.1 for _ in pairs]
+
+    text = "No version of it supports foreign keys."
+    assert verify(Doubtful(), "supports foreign keys.", [chunk(text)]).score == 0.1
+    assert verify(Doubtful(), text, [chunk(text)]).score == 1
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,25 @@ async def test_a_run_nobody_reads_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
     assert run.failure.code == "abandoned"
 
 
+async def silent(run: Run) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("yields", [0, 1])  # stopped before its first step, and in the middle
+async def test_every_run_ends_with_stream_done(yields: int) -> None:
+    for stop, code in ((True, "enough"), (False, "internal_error")):
+        run = Run("key", linger_s=30, on_end=nothing)
+        run.start(silent(run))
+        for _ in range(yields):
+            await asyncio.sleep(0)
+        if stop:
+            run.stop(FlowChatError("enough", "Enough."))
+        elif run._task:
+            run._task.cancel()
+        assert await read_names(run) == ["error", "stream.done"]
+        assert run.failure and run.failure.code == code
+
+
 async def test_finished_runs_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Runs()
     for number in range(3):

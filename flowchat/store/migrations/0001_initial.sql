@@ -134,7 +134,14 @@ create table messages (
 ) strict;
 
 create index messages_by_conversation on messages (conversation_id, id);
-create index messages_by_key on messages (key_id, created_at);
+
+-- Answers begun with keys that have a daily cap, broken off or not.
+create table daily_answers (
+    key_id text not null references keys (id),
+    day text not null, -- UTC
+    begun integer not null,
+    primary key (key_id, day)
+) strict;
 
 create table audit_log (
     id integer primary key,

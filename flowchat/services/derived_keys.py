@@ -1,0 +1,93 @@
+"""Widget keys of FlowChat's own: derived from a secret file, because only hashes of keys are stored."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from flowchat.domain import Actor, Key, new_id, now
+from flowchat.services.context import Context
+from flowchat.services.keys import hash_secret
+from flowchat.store import audit_log, keys
+from flowchat.store.database import Connection
+
+SECRET_FILE = "secret.key"  # noqa: S105 (a file's name)
+_SECRET_BYTES = 32
+_KEY_CHARS = 32
+
+
+def secret_of(data_dir: Path, prefix: str, name: str) -> str:
+    """The key of that name, the same every time."""
+    return prefix + hmac.new(_secret(data_dir), name.encode(), hashlib.sha256).hexdigest()[:_KEY_CHARS]
+
+
+def _secret(data_dir: Path) -> bytes:
+    path = data_dir / SECRET_FILE
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    fresh = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(_SECRET_BYTES))
+        file.flush()
+        os.fsync(descriptor)
+    fresh.replace(path)
+    return path.read_bytes()
+
+
+async def ensure(
+    app: Context,
+    actor: Actor,
+    secret: str,
+    *,
+    name: str,
+    origins: tuple[str, ...],
+    sources: tuple[str, ...],
+    daily_cap: int | None,
+) -> Key:
+    """The stored key of that secret, made or changed as needed. A revoked one stays revoked."""
+    present = await keys.by_hash(app.db, hash_secret(secret))
+    if present is not None and (present.origins, present.sources) == (origins, sources):
+        return present
+    key = present or Key(
+        id=new_id("key"),
+        tenant_id=actor.tenant_id,
+        type="widget",
+        name=name,
+        prefix=secret[:-_KEY_CHARS],
+        last_four=secret[-4:],
+        mode="gate",
+        scopes=(),
+        origins=origins,
+        sources=sources,
+        daily_cap=daily_cap,
+        created_at=now(),
+        revoked_at=None,
+    )
+
+    def transaction(conn: Connection) -> None:
+        if present is None:
+            keys.insert(conn, key, hash_secret(secret))
+        else:
+            keys.set_allowed(conn, key.id, origins, sources)
+        audit_log.insert(conn, actor, "keys.ensure", key.id, name=name, origins=origins)
+
+    await app.db.write(transaction)
+    return key
+
+
+async def command_line_key(app: Context, actor: Actor) -> tuple[Key, str]:
+    """A test key without a cap, for what the operator asks on this machine; no page may use it.
+
+    The same one every time, and the next one where it was revoked.
+    """
+    number = 1
+    while True:
+        secret = secret_of(app.settings.data_dir, "kbk_test_", f"command line {number} of {actor.tenant_id}")
+        key = await ensure(app, actor, secret, name="command line", origins=(), sources=(), daily_cap=None)
+        if key.revoked_at is None:
+            return key, secret
+        number += 1
