@@ -181,7 +181,9 @@ def bytes_in(*paths: Path) -> int:
     """Size of files and of what is in folders; whatever vanishes meanwhile counts nothing."""
     total = 0
     for path in paths:
-        for file in (path, *path.rglob("*")):
+        # os.walk passes over folders that vanish; pathlib's rglob raises.
+        inside = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
+        for file in (path, *inside):
             with suppress(FileNotFoundError):
                 stat = file.stat()
                 total += 0 if S_ISDIR(stat.st_mode) else stat.st_size
