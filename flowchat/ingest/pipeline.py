@@ -26,7 +26,7 @@ from flowchat.store import chunks as chunk_store
 from flowchat.store import jobs, pages, sources, versions
 from flowchat.store.database import Connection, Database
 
-BATCH_CHUNKS = 128  # a transaction each; more lets the embedder waste less padding, fewer lose less to an interruption
+BATCH_CHUNKS = 32  # a transaction each: about two seconds of embedding, which is what an interruption can lose
 BATCH_PAGES = 64
 BATCH_WAIT_S = 5.0  # a slow site's pages are stored after this long even if the batch isn't full
 QUEUED_PAGES = 32

@@ -9,7 +9,7 @@ from flowchat.store.database import Database, Row
 from flowchat.store.paging import newest_first
 
 LEASE_S = 30.0
-MAX_ATTEMPTS = 10  # a job interrupted so often with no progress in between is broken, not unlucky
+MAX_ATTEMPTS = 20  # interruptions without any progress between them: such a job is broken, not unlucky
 
 
 def insert(conn: sqlite3.Connection, tenant_id: str, job_type: JobType, source_id: str, version_id: str) -> str:
