@@ -80,7 +80,8 @@ async def _begin(app: Context, actor: Actor, new: NewSource) -> Job:
     except NotFound:
         source = None
     if source is None:
-        _, job = await sources.create(app, actor, new)
+        source, job = await sources.create(app, actor, new)
+        click.echo(f"New source '{source.slug}'. Ask it with: flowchat ask --source {source.slug} QUESTION", err=True)
         return job
     if source.url != url:
         there = source.url or "a source that is not crawled"

@@ -266,7 +266,8 @@ async def _check_usable(build: Build) -> None:
     if build.progress.indexed == 0:
         counts = Counter(reasons.get("failed", {})) + Counter(reasons.get("skipped", {}))
         told = ", ".join(f"{reason} ({number})" for reason, number in counts.most_common(3)) or "no pages"
-        raise FlowChatError("nothing_indexed", f"No page of {site} was usable: {told}.")
+        advice = " FLOWCHAT_ALLOW_PRIVATE_HOSTS lets it be crawled." if "address_not_public" in counts else ""
+        raise FlowChatError("nothing_indexed", f"No page of {site} was usable: {told}.{advice}")
     live, unavailable = await pages.count_unavailable(build.db, build.source.live_version or "", build.version.seq)
     if unavailable * 2 > live:
         raise FlowChatError(

@@ -183,4 +183,4 @@ async def test_a_job_given_up_after_too_many_interruptions(tmp_path: Path) -> No
         _, job = await sources.create(app, await operator(app), NewSource(server.url + "/", slug="site"))
         await app.db.write(lambda conn: conn.execute(f"update jobs set attempts = {job_store.MAX_ATTEMPTS}"))
         job = await finished(app, job)
-        assert job.status == "failed" and "10" in str(job.error)
+        assert job.status == "failed" and f"{job_store.MAX_ATTEMPTS} interruptions" in str(job.error)
