@@ -13,7 +13,15 @@ Mode = Literal["gate", "annotate"]
 SourceStatus = Literal["pending", "crawling", "ready", "failed", "revoked"]
 VersionStatus = Literal["building", "live", "former", "failed"]
 PageStatus = Literal["queued", "indexed", "skipped", "failed"]
-JobType = Literal["crawl", "index_docs", "reindex"]
+JobType = Literal["crawl", "index_docs", "index_documents", "reindex"]
+Schedule = Literal["hourly", "daily", "weekly", "monthly"]
+Role = Literal["owner", "editor", "viewer"]
+UsageGroup = Literal["key", "source"]
+EventType = Literal[
+    "source.crawl.completed", "source.crawl.failed", "source.revoked", "version.indexed", "version.failed", "ping"
+]
+Rating = Literal["up", "down"]
+DeliveryStatus = Literal["pending", "succeeded", "failed"]
 JobStatus = Literal["queued", "running", "succeeded", "failed", "canceled"]
 
 
@@ -40,6 +48,33 @@ class Tenant:
     slug: str
     name: str
     created_at: str
+    retention_days: int = 90
+    closed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Answers that a key may give in a day and in a month (UTC). None: any number."""
+
+    daily: int | None = None
+    monthly: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Questions a minute: all of a key's together, and each visitor's. None: the appliance's own limit alone."""
+
+    per_minute: int | None = None
+    visitor_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetConfig:
+    """What a widget shows besides answers. `texts` replaces FlowChat's own, by name."""
+
+    starter_questions: tuple[str, ...] = ()
+    contact_url: str | None = None
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +91,13 @@ class Key:
     scopes: tuple[str, ...]
     origins: tuple[str, ...]
     sources: tuple[str, ...]
-    daily_cap: int | None
     created_at: str
-    revoked_at: str | None
+    caps: Caps = field(default_factory=Caps)
+    limits: Limits = field(default_factory=Limits)
+    widget: WidgetConfig = field(default_factory=WidgetConfig)
+    billed: bool = True  # False: FlowChat's own
+    expires_at: str | None = None
+    revoked_at: str | None = None
 
     @property
     def is_test(self) -> bool:
@@ -73,6 +112,7 @@ class Actor:
     name: str
     scopes: frozenset[str]
     address: str = ""
+    key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +142,12 @@ class Source:
     chunks: int
     last_crawl: str | None
     created_at: str
+    schedule: Schedule | None = None
+    next_crawl: str | None = None
+    sitemap: str | None = None
+    auth: str | None = None  # its type, ':', and the encrypted JSON
+    revoked_at: str | None = None
+    is_builtin: bool = False  # FlowChat's own documentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +164,7 @@ class Version:
     chunks: int
     created_at: str
     live_at: str | None
+    content_hash: str | None = None  # of the documents it is made of, uploaded or built in
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +178,7 @@ class Page:
     reason: str | None = None
     http_status: int | None = None
     title: str = ""
+    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +202,21 @@ class Document:
     noindex: bool = False
     nofollow: bool = False
     canonical: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """An uploaded file. `url` is what answers cite: where visitors can read it, else '#' and its name."""
+
+    id: str
+    source_id: str
+    name: str
+    url: str
+    content_type: str
+    bytes: int
+    content_hash: str
+    created_at: str
+    is_indexed: bool = False  # in the live version, as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +280,44 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a sentence's sources entail it, shown or withheld. `ref` is the sentence's citation."""
+
+    ref: int
+    ok: bool
+    score: float
+    chunk_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a visitor thinks of an answer. `query` is the question."""
+
+    id: str
+    message_id: str
+    conversation_id: str
+    query: str
+    rating: Rating
+    reason: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class CuratedAnswer:
+    """An operator's own answer to a question. `source_id` None: for all of the tenant's sources."""
+
+    id: str
+    tenant_id: str
+    source_id: str | None
+    chunk_id: str
+    question: str
+    answer: str
+    url: str | None
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobProgress:
     """`total` counts what is known so far: a crawl finds more as it goes.
 
@@ -249,6 +350,7 @@ class Job:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    max_pages: int | None = None  # of this crawl alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,3 +359,112 @@ class Event:
 
     name: str
     data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageCounts:
+    """What was done and what of it is billed, in one deed or summed up."""
+
+    queries: int = 0
+    refusals: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    pages_crawled: int = 0
+    chunks_embedded: int = 0
+    billable_queries: int = 0
+    billable_pages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDay:
+    """The sums of one UTC day: all of a tenant's, or those of one of its groups. A final one never changes."""
+
+    date: str
+    counts: UsageCounts
+    is_final: bool
+    grouped_by: UsageGroup | None = None
+    group_id: str | None = None  # the key or source; None also for what was done without one
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One deed: who did what to which thing, when, and from which address."""
+
+    id: str
+    actor: str
+    operation: str
+    target: str
+    detail: dict[str, Any]
+    address: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """Something that endpoints are told of. `data` is what it is about."""
+
+    id: str
+    tenant_id: str
+    type: EventType
+    data: dict[str, Any]
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An endpoint that is told of events: of these types, or of all ("*"). Its secrets are encrypted.
+
+    The former secret signs too until `former_until`. `failing_since`: nothing but failures since then.
+    """
+
+    id: str
+    tenant_id: str
+    url: str
+    events: tuple[str, ...]
+    description: str
+    secret: str
+    created_at: str
+    former_secret: str | None = None
+    former_until: str | None = None
+    failing_since: str | None = None
+    disabled_at: str | None = None
+    disabled_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """One request to an endpoint. `http_status` None: there was no answer, and `error` says why.
+
+    `response` is the first kilobyte of the answer's body.
+    """
+
+    at: str
+    http_status: int | None
+    error: str | None
+    duration_ms: int
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way to an endpoint. `tries` counts the attempts since it was last begun."""
+
+    id: str
+    tenant_id: str
+    webhook_id: str
+    event: WebhookEvent
+    status: DeliveryStatus
+    attempts: tuple[DeliveryAttempt, ...]
+    tries: int
+    next_attempt_at: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    tenant_id: str
+    email: str
+    name: str
+    role: Role
+    created_at: str

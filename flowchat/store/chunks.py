@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from numpy import float32
+from numpy import float32, frombuffer
 from numpy.typing import NDArray
 
 from flowchat.domain import Chunk, NewChunk, new_id
@@ -113,7 +113,21 @@ async def by_rowids(db: Database, rowids: Sequence[int]) -> list[Chunk]:
 
 async def of_page(db: Database, page_id: int) -> list[NewChunk]:
     rows = await db.rows("select text, headings, anchor from chunks where page_id = ? order by position", (page_id,))
-    return [NewChunk(row["text"], tuple(json.loads(row["headings"])), row["anchor"]) for row in rows]
+    return [_new_chunk(row) for row in rows]
+
+
+async def embedded(
+    db: Database, version: int, urls: Sequence[str], dims: int
+) -> list[tuple[str, NewChunk, NDArray[float32]]]:
+    """(title, chunk, vector (dims,)) of all that these pages of a version have."""
+    marks = ",".join("?" * len(urls))
+    rows = await db.rows(
+        "select p.title, c.text, c.headings, c.anchor, v.embedding from pages p"  # noqa: S608 (a number and marks)
+        f" cross join chunks c on c.page_id = p.id cross join vectors_{int(dims)} v on v.chunk = c.rowid"
+        f" where p.version = ? and p.url in ({marks})",
+        (version, *urls),
+    )
+    return [(row["title"], _new_chunk(row), frombuffer(row["embedding"], float32)) for row in rows]
 
 
 async def count_missing(db: Database) -> dict[str, int]:
@@ -143,8 +157,14 @@ def _version_word(version: int) -> str:
     return f"version{version}"
 
 
+def _new_chunk(row: Row) -> NewChunk:
+    return NewChunk(row["text"], tuple(json.loads(row["headings"])), row["anchor"])
+
+
 def _chunk(row: Row) -> Chunk:
-    anchor = f"#{quote(row['anchor'], safe='-._~!$&()*+,;=:@/?')}" if row["anchor"] else ""
+    # What begins with # is a document without an address, and has no places inside either.
+    has_anchor = row["anchor"] and not row["url"].startswith("#")
+    anchor = f"#{quote(row['anchor'], safe='-._~!$&()*+,;=:@/?')}" if has_anchor else ""
     return Chunk(
         id=row["id"],
         rowid=row["rowid"],

@@ -23,7 +23,14 @@ from flowchat.errors import FlowChatError
 T = TypeVar("T")
 READERS = 3
 BUSY_TIMEOUT_S = 30.0  # another process (the command line) may hold the write lock for a batch of chunks
-_PRAGMAS = ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "mmap_size = 0", "temp_store = memory")
+_PRAGMAS = (
+    "journal_mode = wal",
+    "synchronous = full",
+    "foreign_keys = on",
+    "secure_delete = on",  # what is erased leaves nothing in the file's free pages
+    "mmap_size = 0",
+    "temp_store = memory",
+)
 
 Row = sqlite3.Row
 Connection = sqlite3.Connection

@@ -6,19 +6,26 @@ from dataclasses import asdict
 
 from flowchat.domain import Job, JobProgress, JobStatus, JobType, new_id, now
 from flowchat.store.database import Database, Row
-from flowchat.store.paging import newest_first
+from flowchat.store.paging import Cursor, newest_first
 
 LEASE_S = 30.0
 MAX_ATTEMPTS = 20  # interruptions without any progress between them: such a job is broken, not unlucky
 
 
-def insert(conn: sqlite3.Connection, tenant_id: str, job_type: JobType, source_id: str, version_id: str) -> str:
+def insert(
+    conn: sqlite3.Connection,
+    tenant_id: str,
+    job_type: JobType,
+    source_id: str,
+    version_id: str,
+    max_pages: int | None = None,
+) -> str:
     """A queued job; returns its id. Raises sqlite3.IntegrityError if the source has an active one."""
     job_id = new_id("job")
     conn.execute(
-        "insert into jobs (id, tenant_id, type, source_id, version_id, status, created_at)"
-        " values (?, ?, ?, ?, ?, 'queued', ?)",
-        (job_id, tenant_id, job_type, source_id, version_id, now()),
+        "insert into jobs (id, tenant_id, type, source_id, version_id, status, created_at, max_pages)"
+        " values (?, ?, ?, ?, ?, 'queued', ?, ?)",
+        (job_id, tenant_id, job_type, source_id, version_id, now(), max_pages),
     )
     return job_id
 
@@ -73,19 +80,34 @@ def request_cancel(conn: sqlite3.Connection, job_id: str) -> None:
     conn.execute("update jobs set cancel_requested = 1 where id = ? and status in ('queued', 'running')", (job_id,))
 
 
-def cancel_queued(conn: sqlite3.Connection, job_id: str) -> bool:
-    """End a job that no worker has begun. False if there is none."""
-    ended = conn.execute(
-        "update jobs set status = 'canceled', finished_at = ? where id = ? and status = 'queued'", (now(), job_id)
-    )
-    return ended.rowcount == 1
-
-
 def active_id(conn: sqlite3.Connection, source_id: str) -> str | None:
     row = conn.execute(
         "select id from jobs where source_id = ? and status in ('queued', 'running')", (source_id,)
     ).fetchone()
     return row["id"] if row else None
+
+
+def find(conn: sqlite3.Connection, job_id: str) -> Job | None:
+    """`get` inside a transaction."""
+    row = conn.execute("select * from jobs where id = ?", (job_id,)).fetchone()
+    return _job(row) if row else None
+
+
+def is_free_crawl(conn: sqlite3.Connection, job: Job) -> bool:
+    """A tenant's first crawl that succeeds is free: whether no crawl but this one has succeeded so far."""
+    other = conn.execute(
+        "select 1 from jobs where tenant_id = ? and type = 'crawl' and status = 'succeeded' and id <> ?",
+        (job.tenant_id, job.id),
+    ).fetchone()
+    return other is None
+
+
+def unbilled_pages(conn: sqlite3.Connection, job_id: str) -> int:
+    """Pages in the ledger that the job crawled and nobody was billed for."""
+    row = conn.execute(
+        "select coalesce(sum(pages_crawled - billable_pages), 0) from usage_ledger where job_id = ?", (job_id,)
+    ).fetchone()
+    return int(row[0])
 
 
 def release_all(conn: sqlite3.Connection) -> None:
@@ -102,9 +124,10 @@ async def get(db: Database, job_id: str, tenant_id: str | None = None) -> Job | 
 
 
 async def page(
-    db: Database, tenant_id: str, *, limit: int, starting_after: str = "", ending_before: str = ""
+    db: Database, tenant_id: str, cursor: Cursor, *, source_id: str | None = None, status: JobStatus | None = None
 ) -> list[Job]:
-    rows = await newest_first(db, "select * from jobs", "jobs", tenant_id, limit, starting_after, ending_before)
+    where = {"tenant_id = ?": tenant_id, "source_id = ?": source_id, "status = ?": status}
+    rows = await newest_first(db, "select * from jobs", cursor, where)
     return [_job(row) for row in rows]
 
 
@@ -136,4 +159,5 @@ def _job(row: Row) -> Job:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        max_pages=row["max_pages"],
     )

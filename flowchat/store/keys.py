@@ -2,16 +2,19 @@
 
 import json
 import sqlite3
-from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
 
-from flowchat.domain import Key, now
+from flowchat.domain import Caps, Key, Limits, WidgetConfig, now
 from flowchat.store.database import Database, Row
+from flowchat.store.paging import Cursor, newest_first
 
 
 def insert(conn: sqlite3.Connection, key: Key, secret_hash: str) -> None:
     conn.execute(
         "insert into keys (id, tenant_id, type, name, hash, prefix, last_four, mode, scopes, origins, sources,"
-        " daily_cap, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " daily_cap, monthly_cap, per_minute, visitor_per_minute, widget, billed, expires_at, created_at)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.id,
             key.tenant_id,
@@ -24,41 +27,65 @@ def insert(conn: sqlite3.Connection, key: Key, secret_hash: str) -> None:
             json.dumps(key.scopes),
             json.dumps(key.origins),
             json.dumps(key.sources),
-            key.daily_cap,
+            key.caps.daily,
+            key.caps.monthly,
+            key.limits.per_minute,
+            key.limits.visitor_per_minute,
+            json.dumps(asdict(key.widget)),
+            int(key.billed),
+            key.expires_at,
             key.created_at,
         ),
     )
 
 
-def set_allowed(conn: sqlite3.Connection, key_id: str, origins: tuple[str, ...], sources: tuple[str, ...]) -> None:
+def update(conn: sqlite3.Connection, key: Key) -> None:
+    """Store what may change in a key: all but what it is, whose it is, its secret and its revocation."""
     conn.execute(
-        "update keys set origins = ?, sources = ? where id = ?", (json.dumps(origins), json.dumps(sources), key_id)
+        "update keys set name = ?, mode = ?, origins = ?, sources = ?, daily_cap = ?, monthly_cap = ?, per_minute = ?,"
+        " visitor_per_minute = ?, widget = ?, expires_at = ? where id = ?",
+        (
+            key.name,
+            key.mode,
+            json.dumps(key.origins),
+            json.dumps(key.sources),
+            key.caps.daily,
+            key.caps.monthly,
+            key.limits.per_minute,
+            key.limits.visitor_per_minute,
+            json.dumps(asdict(key.widget)),
+            key.expires_at,
+            key.id,
+        ),
     )
 
 
-def revoke(conn: sqlite3.Connection, tenant_id: str, key_id: str) -> bool:
-    """False if there is no such key; a key already revoked stays as it is."""
-    conn.execute(
-        "update keys set revoked_at = ? where id = ? and tenant_id = ? and revoked_at is null",
-        (now(), key_id, tenant_id),
-    )
-    found = conn.execute("select 1 from keys where id = ? and tenant_id = ?", (key_id, tenant_id)).fetchone()
-    return found is not None
+def revoke(conn: sqlite3.Connection, key_id: str) -> str:
+    """Revoke a key that is not revoked yet; returns when that was."""
+    moment = now()
+    conn.execute("update keys set revoked_at = ? where id = ? and revoked_at is null", (moment, key_id))
+    return moment
 
 
-async def revoked_among(db: Database, key_ids: Collection[str]) -> list[str]:
-    """Which of these keys are revoked."""
-    marks = ",".join("?" * len(key_ids))
-    rows = await db.rows(
-        f"select id from keys where revoked_at is not null and id in ({marks})",  # noqa: S608 (marks)
-        key_ids,
-    )
-    return [row["id"] for row in rows]
+def find(conn: sqlite3.Connection, tenant_id: str, key_id: str) -> Key | None:
+    """A key as a transaction sees it."""
+    row = conn.execute("select * from keys where tenant_id = ? and id = ?", (tenant_id, key_id)).fetchone()
+    return _key(row) if row else None
 
 
 async def by_hash(db: Database, secret_hash: str) -> Key | None:
     row = await db.row("select * from keys where hash = ?", (secret_hash,))
     return _key(row) if row else None
+
+
+async def get(db: Database, tenant_id: str, key_id: str) -> Key | None:
+    row = await db.row("select * from keys where tenant_id = ? and id = ?", (tenant_id, key_id))
+    return _key(row) if row else None
+
+
+async def page(db: Database, tenant_id: str, cursor: Cursor) -> list[Key]:
+    rows = await newest_first(db, "select * from keys", cursor, {"tenant_id = ?": tenant_id})
+    return [_key(row) for row in rows]
 
 
 async def list_all(db: Database, tenant_id: str) -> list[Key]:
@@ -78,7 +105,17 @@ def _key(row: Row) -> Key:
         scopes=tuple(json.loads(row["scopes"])),
         origins=tuple(json.loads(row["origins"])),
         sources=tuple(json.loads(row["sources"])),
-        daily_cap=row["daily_cap"],
         created_at=row["created_at"],
+        caps=Caps(row["daily_cap"], row["monthly_cap"]),
+        limits=Limits(row["per_minute"], row["visitor_per_minute"]),
+        widget=_widget(json.loads(row["widget"])),
+        billed=bool(row["billed"]),
+        expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+    )
+
+
+def _widget(stored: dict[str, Any]) -> WidgetConfig:
+    return WidgetConfig(
+        tuple(stored.get("starter_questions", ())), stored.get("contact_url"), dict(stored.get("texts", {}))
     )

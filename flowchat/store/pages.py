@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from flowchat.domain import Page, PageStatus, now
 from flowchat.store.database import Database, Row
+from flowchat.store.paging import Cursor
 
 
 def enqueue(conn: sqlite3.Connection, version: int, urls: Iterable[tuple[str, int]]) -> None:
@@ -51,6 +52,21 @@ async def all_of(db: Database, version: int) -> list[Page]:
     return [_page(row) for row in rows]
 
 
+async def page(
+    db: Database, version: int, cursor: Cursor, *, status: PageStatus | None = None, reason: str = "", text: str = ""
+) -> list[Page]:
+    """Pages in the order they were found, with that status and reason, and with `text` in their address."""
+    first, last = (int(ident.partition("_")[2] or 0) for ident in (cursor.starting_after, cursor.ending_before))
+    order = "desc" if cursor.is_backwards else "asc"
+    rows = await db.rows(
+        "select * from pages where version = ? and (? is null or status = ?) and (? = '' or reason = ?)"  # noqa: S608
+        f" and instr(lower(url), lower(?)) and id > ? and (? = 0 or id < ?) order by id {order} limit ?",
+        (version, status, status, reason, reason, text, first, last, last, cursor.limit),
+    )
+    pages = [_page(row) for row in rows]
+    return pages[::-1] if cursor.is_backwards else pages
+
+
 async def content_hashes(db: Database, version: int) -> dict[str, str]:
     """{content hash: url} of the indexed pages, to see duplicates."""
     rows = await db.rows(
@@ -85,4 +101,5 @@ def _page(row: Row) -> Page:
         reason=row["reason"],
         http_status=row["http_status"],
         title=row["title"],
+        content_hash=row["content_hash"],
     )

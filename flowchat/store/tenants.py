@@ -4,17 +4,51 @@ import sqlite3
 
 from flowchat.domain import Tenant, new_id, now
 from flowchat.store.database import Database, Row
+from flowchat.store.paging import Cursor, newest_first
 
 _FIRST = "select * from tenants order by id limit 1"
+_ONE = "select * from tenants where id = ? or slug = ?"
+# What a closed tenant leaves behind, in this order, beside its sources and conversations: table and condition.
+# Deliveries that tell of its end are made first.
+_REST = {
+    "deliveries": "next_attempt_at is null",
+    "events": "id not in (select event_id from deliveries)",
+    "webhooks": "id not in (select webhook_id from deliveries)",
+    "curated_answers": "true",
+    "users": "true",
+    "idempotency_keys": "true",
+}
 
 
-def insert(conn: sqlite3.Connection, slug: str, name: str) -> Tenant:
-    tenant = Tenant(new_id("ten"), slug, name, now())
+def insert(conn: sqlite3.Connection, slug: str, name: str, retention_days: int = 90) -> Tenant:
+    """Raises sqlite3.IntegrityError when there is a tenant of that slug."""
+    tenant = Tenant(new_id("ten"), slug, name, now(), retention_days)
     conn.execute(
-        "insert into tenants (id, slug, name, created_at) values (?, ?, ?, ?)",
-        (tenant.id, slug, name, tenant.created_at),
+        "insert into tenants (id, slug, name, created_at, retention_days) values (?, ?, ?, ?, ?)",
+        (tenant.id, slug, name, tenant.created_at, retention_days),
     )
     return tenant
+
+
+def update(conn: sqlite3.Connection, tenant_id: str, name: str, retention_days: int) -> None:
+    conn.execute("update tenants set name = ?, retention_days = ? where id = ?", (name, retention_days, tenant_id))
+
+
+def close(conn: sqlite3.Connection, tenant_id: str) -> None:
+    conn.execute("update tenants set closed_at = ? where id = ?", (now(), tenant_id))
+
+
+def find(conn: sqlite3.Connection, id_or_slug: str) -> Tenant | None:
+    """The tenant as a transaction sees it."""
+    row = conn.execute(_ONE, (id_or_slug, id_or_slug)).fetchone()
+    return _tenant(row) if row else None
+
+
+def unrevoked(conn: sqlite3.Connection, tenant_id: str) -> tuple[list[str], list[str]]:
+    """Ids of the tenant's keys and sources that are not revoked."""
+    keys = conn.execute("select id from keys where tenant_id = ? and revoked_at is null", (tenant_id,))
+    sources = conn.execute("select id from sources where tenant_id = ? and status <> 'revoked'", (tenant_id,))
+    return [row["id"] for row in keys], [row["id"] for row in sources]
 
 
 async def first(db: Database) -> Tenant | None:
@@ -28,10 +62,32 @@ def first_now(conn: sqlite3.Connection) -> Tenant | None:
     return _tenant(row) if row else None
 
 
-async def by_slug(db: Database, slug: str) -> Tenant | None:
-    row = await db.row("select * from tenants where slug = ?", (slug,))
+async def get(db: Database, id_or_slug: str) -> Tenant | None:
+    row = await db.row(_ONE, (id_or_slug, id_or_slug))
     return _tenant(row) if row else None
 
 
+async def page(db: Database, cursor: Cursor) -> list[Tenant]:
+    rows = await newest_first(db, "select * from tenants", cursor, {})
+    return [_tenant(row) for row in rows]
+
+
+async def closed_with_rest(db: Database) -> list[str]:
+    """Ids of closed tenants of which something can be erased."""
+    left = [f"exists (select 1 from {table} where tenant_id = t.id and {sql})" for table, sql in _REST.items()]  # noqa: S608
+    rows = await db.rows(f"select id from tenants t where closed_at is not null and ({' or '.join(left)})")  # noqa: S608
+    return [row["id"] for row in rows]
+
+
+def erase_rest(conn: sqlite3.Connection, tenant_id: str, limit: int) -> None:
+    """Delete some of what a closed tenant left behind: at most `limit` rows of each table."""
+    for table, sql in _REST.items():
+        conn.execute(
+            f"delete from {table} where rowid in"  # noqa: S608 (our names)
+            f" (select rowid from {table} where tenant_id = ? and {sql} limit ?)",
+            (tenant_id, limit),
+        )
+
+
 def _tenant(row: Row) -> Tenant:
-    return Tenant(row["id"], row["slug"], row["name"], row["created_at"])
+    return Tenant(row["id"], row["slug"], row["name"], row["created_at"], row["retention_days"], row["closed_at"])

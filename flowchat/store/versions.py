@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from flowchat.domain import Version, new_id, now
 from flowchat.store.database import Database, Row
+from flowchat.store.paging import Cursor, newest_first
 
 KEEP_FORMER = 3
 
@@ -40,6 +41,37 @@ def fail_building(conn: sqlite3.Connection, source_id: str) -> None:
     conn.execute("update versions set status = 'failed' where source_id = ? and status = 'building'", (source_id,))
 
 
+def retire(conn: sqlite3.Connection, source_id: str) -> None:
+    """Nothing of a revoked source is live any more."""
+    conn.execute("update sources set live_version = null where id = ?", (source_id,))
+    conn.execute("update versions set status = 'former' where source_id = ? and status = 'live'", (source_id,))
+
+
+def find(conn: sqlite3.Connection, source_id: str, version_id: str) -> Version | None:
+    """One of the source's versions, uncounted, inside a transaction."""
+    row = conn.execute(_UNCOUNTED + " where v.id = ? and v.source_id = ?", (version_id, source_id)).fetchone()
+    return _version(row) if row else None
+
+
+def is_kept(conn: sqlite3.Connection, version: Version) -> bool:
+    """Whether a former version is one of those whose content is kept."""
+    row = conn.execute(
+        "select count(*) from versions where source_id = ? and status = 'former' and number > ?",
+        (version.source_id, version.number),
+    ).fetchone()
+    return int(row[0]) < KEEP_FORMER
+
+
+async def of_source(db: Database, source_id: str, version_id: str) -> Version | None:
+    row = await db.row(_SELECT + " where v.id = ? and v.source_id = ?", (version_id, source_id))
+    return _version(row) if row else None
+
+
+async def page(db: Database, source_id: str, cursor: Cursor) -> list[Version]:
+    rows = await newest_first(db, _SELECT, cursor, {"v.source_id = ?": source_id}, by="v.id")
+    return [_version(row) for row in rows]
+
+
 async def get(db: Database, version_id: str) -> Version | None:
     row = await db.row(_SELECT + " where v.id = ?", (version_id,))
     return _version(row) if row else None
@@ -61,11 +93,15 @@ async def live(db: Database, source_ids: Sequence[str]) -> list[Version]:
 
 
 async def disposable(db: Database) -> list[int]:
-    """Seqs of versions whose content nothing needs: failed ones, and former ones beyond the last KEEP_FORMER."""
+    """Seqs of versions whose content nothing needs.
+
+    They are failed ones, former ones beyond the last KEEP_FORMER, and those of revoked sources.
+    """
     rows = await db.rows(
-        "select seq from (select seq, status, row_number() over"
-        " (partition by source_id, status order by number desc) as age from versions)"
-        " where status = 'failed' or (status = 'former' and age > ?)",
+        "select v.seq from (select seq, source_id, status, row_number() over"
+        " (partition by source_id, status order by number desc) as age from versions) v"
+        " join sources s on s.id = v.source_id"
+        " where v.status = 'failed' or (v.status = 'former' and (v.age > ? or s.status = 'revoked'))",
         (KEEP_FORMER,),
     )
     return [row["seq"] for row in rows]
@@ -107,4 +143,5 @@ def _version(row: Row) -> Version:
         chunks=row["chunks"],
         created_at=row["created_at"],
         live_at=row["live_at"],
+        content_hash=row["content_hash"],
     )

@@ -63,15 +63,57 @@ def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "flowchat.db"
     migrate(path)
     bad = "create table half (x);\ncreate table half (x);"
-    monkeypatch.setattr("flowchat.store.migrate.migrations", lambda: [(1, ""), (2, bad)])
+    known = migrations()
+    present, next_number = len(known), len(known) + 1
+    monkeypatch.setattr("flowchat.store.migrate.migrations", lambda: [*known, (next_number, bad)])
     with closing(connect(path)) as connection, pytest.raises(Exception, match="half"):
-        connection.execute("insert into tenants values ('ten_1', 'a', 'A', 'now')")
+        connection.execute("insert into tenants (id, slug, name, created_at) values ('ten_1', 'a', 'A', 'now')")
         migrate(path)
     with closing(connect(path)) as connection:
         tables = [row[0] for row in connection.execute("select name from sqlite_schema")]
-        assert "half" not in tables and connection.execute("pragma user_version").fetchone()[0] == 1
-    with closing(connect(tmp_path / "flowchat-before-0002.db")) as backup:
+        assert "half" not in tables and connection.execute("pragma user_version").fetchone()[0] == present
+    with closing(connect(tmp_path / f"flowchat-before-{next_number:04}.db")) as backup:
         assert backup.execute("select slug from tenants").fetchone()[0] == "a"
+
+
+OF_THE_FIRST_SCHEMA = """
+insert into tenants values ('ten_1', 'a', 'A', 'then');
+insert into keys (id, tenant_id, type, name, hash, prefix, last_four, daily_cap, created_at)
+values ('key_1', 'ten_1', 'widget', 'homepage', 'h', 'kbk_live_', '1234', 5, 'then'),
+    ('key_2', 'ten_1', 'widget', 'shop', 'i', 'kbk_live_', '1234', null, 'then');
+insert into daily_answers values ('key_1', '2026-11-20', 3);
+insert into sources (id, tenant_id, slug, name, status, created_at)
+values ('src_1', 'ten_1', 's', 'S', 'ready', 'then');
+insert into jobs (id, tenant_id, type, source_id, status, created_at)
+values ('job_1', 'ten_1', 'crawl', 'src_1', 'queued', 'then');
+insert into conversations values ('cnv_1', 'ten_1', 'key_1', 'hash', 'visitor', 'then');
+insert into messages values ('msg_1', 'cnv_1', 'key_1', 'How?', 'So.', 0, null, '[]', '[]', '[]', '{}', 'then');
+insert into audit_log (tenant_id, actor, operation, target, created_at) values ('ten_1', 'me', 'x', 'y', 'then');
+"""
+
+
+def test_what_the_first_schema_held_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "flowchat.db"
+    known = migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr("flowchat.store.migrate.migrations", lambda: known[:1])
+        migrate(path)
+    with closing(connect(path)) as connection:
+        connection.executescript(OF_THE_FIRST_SCHEMA)
+    assert migrate(path) == len(known) - 1
+    with closing(connect(path)) as connection:
+
+        def values(query: str) -> list[tuple[object, ...]]:
+            return [tuple(row) for row in connection.execute(query)]
+
+        assert values("select id, daily_cap, billed from keys order by id") == [("key_1", 5, 0), ("key_2", None, 1)]
+        assert values("select key_id, period, reserved from key_answers") == [("key_1", "2026-11-20", 3)]
+        assert values("select id, status from jobs") == [("job_1", "queued")]
+        assert values("select last_at from conversations") == [("then",)]
+        assert values("select rowid from messages_fts where messages_fts match 'how'") == [(1,)]
+        assert values("select id, actor from audit_log") == [("aud_" + "0" * 25 + "1", "me")]
+        assert values("pragma foreign_key_check") == []
+        assert values("pragma integrity_check") == [("ok",)]
 
 
 async def test_no_database(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Users of a tenant."""
+
+import sqlite3
+
+from flowchat.domain import Role, User
+from flowchat.store.database import Database, Row
+from flowchat.store.paging import Cursor, newest_first
+
+
+def insert(conn: sqlite3.Connection, user: User) -> None:
+    """Raises sqlite3.IntegrityError when the tenant has a user of that e-mail address."""
+    conn.execute(
+        "insert into users (id, tenant_id, email, name, role, created_at) values (?, ?, ?, ?, ?, ?)",
+        (user.id, user.tenant_id, user.email, user.name, user.role, user.created_at),
+    )
+
+
+def update(conn: sqlite3.Connection, user: User) -> None:
+    """Raises sqlite3.IntegrityError when the tenant has another user of that e-mail address."""
+    conn.execute(
+        "update users set email = ?, name = ?, role = ? where id = ?", (user.email, user.name, user.role, user.id)
+    )
+
+
+def delete(conn: sqlite3.Connection, user_id: str) -> None:
+    conn.execute("delete from users where id = ?", (user_id,))
+
+
+def find(conn: sqlite3.Connection, tenant_id: str, user_id: str) -> User | None:
+    """The user as a transaction sees it."""
+    row = conn.execute("select * from users where tenant_id = ? and id = ?", (tenant_id, user_id)).fetchone()
+    return _user(row) if row else None
+
+
+def id_of(conn: sqlite3.Connection, tenant_id: str, email: str) -> str | None:
+    row = conn.execute("select id from users where tenant_id = ? and email = ?", (tenant_id, email)).fetchone()
+    return row["id"] if row else None
+
+
+def count(conn: sqlite3.Connection, tenant_id: str, role: Role) -> int:
+    row = conn.execute("select count(*) from users where tenant_id = ? and role = ?", (tenant_id, role)).fetchone()
+    return int(row[0])
+
+
+async def get(db: Database, tenant_id: str, user_id: str) -> User | None:
+    row = await db.row("select * from users where tenant_id = ? and id = ?", (tenant_id, user_id))
+    return _user(row) if row else None
+
+
+async def page(db: Database, tenant_id: str, cursor: Cursor) -> list[User]:
+    rows = await newest_first(db, "select * from users", cursor, {"tenant_id = ?": tenant_id})
+    return [_user(row) for row in rows]
+
+
+def _user(row: Row) -> User:
+    return User(row["id"], row["tenant_id"], row["email"], row["name"], row["role"], row["created_at"])
