@@ -34,13 +34,14 @@ class Settings:
     data_dir: Path = _setting(Path("data"), "Folder of the database, models and backups.")
     models_dir: Path = _setting(Path(), "Folder of the models. Empty: 'models' in the data folder.")
     allow_private_hosts: tuple[str, ...] = _setting(
-        (), "Hosts (host or host:port, comma-separated) that crawls may reach although their address is private."
+        (), "Hosts (host or host:port, comma-separated) that crawls and webhooks may reach although private."
     )
     user_agent: str = _setting("FlowChatBot/0.1 (+https://flowchat.com/bot)", "What crawls call themselves.")
     crawl_delay_s: float = _setting(0.0, "Least pause between two requests to one host; robots.txt can ask for more.")
     crawl_timeout_s: float = _setting(30.0, "Time-out of one fetched page.", minimum=0.1)
     crawl_max_bytes: int = _setting(10_000_000, "Largest page that is read, decompressed.", minimum=1)
     crawl_max_pages: int = _setting(5_000, "Pages of one crawl, where the source does not say.", minimum=1)
+    upload_max_bytes: int = _setting(20_000_000, "Largest request that uploads documents.", minimum=1)
     crawl_workers: int = _setting(1, "Crawls and other jobs that may run at the same time.", minimum=1)
     embedder: str = _setting("bge-small-en-v1_5-int8", "Embedding model; another one re-indexes every source.")
     reranker: str = _setting("ms-marco-MiniLM-L-12-v2-int8", "Reranking model.")
@@ -69,6 +70,9 @@ class Settings:
         maximum=3,
     )
     questions_per_minute: int = _setting(120, "Questions one client may ask in a minute. 0: no limit.")
+    calls_per_minute: int = _setting(
+        600, "REST calls one key may make in a minute, or one address without a valid key. 0: no limit."
+    )
     hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 

@@ -8,6 +8,7 @@ from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
 from flowchat.services.limits import RateLimiter, Slots
+from flowchat.services.revocations import Revocations
 from flowchat.services.runs import Runs
 from flowchat.settings import Settings
 from flowchat.store.database import Database
@@ -15,11 +16,19 @@ from flowchat.store.database import Database
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """Enough to read and change what is stored. `wake(job_id)` tells a worker; the jobs table is the truth."""
+    """Enough to read and change what is stored. `wake(job_id)` tells a worker; the jobs table is the truth.
+
+    `wake_delivery()`, after a transaction that recorded an event, only makes its webhooks quicker.
+    """
 
     settings: Settings
     db: Database
     wake: Callable[[str], None]
+    wake_delivery: Callable[[], None] = field(default=lambda: None)
+    revocations: Revocations = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.revocations = Revocations(self.settings.data_dir)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,4 +48,5 @@ class Appliance(Context):
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.parallel_answers, self.settings.queued_answers)
-        self.limiter = RateLimiter(self.settings.questions_per_minute)
+        self.limiter = RateLimiter()
+        self.revocations = Revocations(self.settings.data_dir, self.runs.revoke)

@@ -1,74 +1,104 @@
-"""What keeps one machine from being asked too much: questions a minute of each client, and places for answers."""
+"""What keeps one machine from being asked too much: requests a minute of each client, and places for answers."""
 
 import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
 from flowchat.errors import Busy, FlowChatError
 
 WINDOW_S = 60
 RESTART_RETRY_AFTER_S = 30
+_HOST_BITS = 64
 BUSY_RETRY_AFTER_S = 5  # about what one short answer takes on two cores
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much of its window a client has left: `remaining` questions now, and the next `reset_s` seconds later."""
+    """What a policy leaves a client of its window: `remaining` requests now, and the next `reset_s` seconds later."""
 
+    policy: str
     limit: int
     remaining: int
     reset_s: int
 
-    def headers(self) -> dict[str, str]:
-        """The `RateLimit` fields of draft-ietf-httpapi-ratelimit-headers-11."""
-        return {
-            "RateLimit-Policy": f'"questions";q={self.limit};w={WINDOW_S}',
-            "RateLimit": f'"questions";r={self.remaining};t={self.reset_s}',
-        }
+
+def headers(quotas: Sequence[Quota]) -> dict[str, str]:
+    """The `RateLimit` fields of draft-ietf-httpapi-ratelimit-headers-11; none without quotas."""
+    if not quotas:
+        return {}
+    return {
+        "RateLimit-Policy": ", ".join(f'"{quota.policy}";q={quota.limit};w={WINDOW_S}' for quota in quotas),
+        "RateLimit": ", ".join(f'"{quota.policy}";r={quota.remaining};t={quota.reset_s}' for quota in quotas),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """At most `limit` requests in any `WINDOW_S` seconds for each client of that name. 0: no limit."""
+
+    name: str
+    client: str
+    limit: int
+
+
+def visitor_of(address: str) -> str:
+    """What an address counts as: an IPv6 one as its /64, which is what one household or server has."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Address(int(parsed) >> _HOST_BITS << _HOST_BITS)) + "/64"
 
 
 class RateLimiter:
-    """At most `limit` questions in any `WINDOW_S` seconds, per client. 0: no limit."""
+    """Counts requests by policy and client."""
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit = limit
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._asked: OrderedDict[str, deque[float]] = OrderedDict()  # least recently active client first
+        self._asked: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()  # least recently active client first
 
-    def quota(self, client: str) -> Quota | None:
-        """None where nothing is limited."""
-        if not self._limit:
-            return None
+    def quotas(self, policies: Sequence[Policy]) -> list[Quota]:
+        """What is left of each policy that limits anything."""
         self._forget_old()
-        asked = self._asked.get(client, ())
-        times = [moment for moment in asked if moment > self._clock() - WINDOW_S]
-        reset_s = math.ceil(times[0] + WINDOW_S - self._clock()) if times else WINDOW_S
-        return Quota(self._limit, max(0, self._limit - len(times)), max(1, reset_s))
+        return [self._quota(policy) for policy in policies if policy.limit]
 
-    def count(self, client: str) -> None:
-        """One more question of this client. Raises FlowChatError `rate_limited` (429) for one too many."""
-        quota = self.quota(client)
-        if quota is None:
-            return
-        if not quota.remaining:
-            raise FlowChatError(
-                "rate_limited",
-                f"One client may ask {self._limit} times in a minute. Ask again in {quota.reset_s} s.",
-                status=429,
-                retry_after_s=quota.reset_s,
-            )
-        self._asked.setdefault(client, deque(maxlen=self._limit)).append(self._clock())
-        self._asked.move_to_end(client)
+    def count(self, policies: Sequence[Policy]) -> None:
+        """One more request. Raises FlowChatError `rate_limited` (429), and counts nothing, where it is one too many."""
+        for quota in self.quotas(policies):
+            if not quota.remaining:
+                raise FlowChatError(
+                    "rate_limited",
+                    f"No more than {quota.limit} requests a minute ({quota.policy}). Try again in {quota.reset_s} s.",
+                    status=429,
+                    retry_after_s=quota.reset_s,
+                )
+        for policy in policies:
+            if policy.limit:
+                name = (policy.name, policy.client)
+                self._asked.setdefault(name, deque()).append(self._clock())
+                self._asked.move_to_end(name)
+
+    def _quota(self, policy: Policy) -> Quota:
+        asked = self._asked.get((policy.name, policy.client), deque())
+        while asked and asked[0] <= self._clock() - WINDOW_S:
+            asked.popleft()
+        reset_s = math.ceil(asked[0] + WINDOW_S - self._clock()) if asked else WINDOW_S
+        return Quota(policy.name, policy.limit, max(0, policy.limit - len(asked)), max(1, reset_s))
 
     def _forget_old(self) -> None:
         while self._asked:
-            client, asked = next(iter(self._asked.items()))
-            if asked[-1] > self._clock() - WINDOW_S:
+            name, asked = next(iter(self._asked.items()))
+            if asked and asked[-1] > self._clock() - WINDOW_S:
                 return
-            del self._asked[client]
+            del self._asked[name]
 
 
 class Slots:

@@ -1,29 +1,43 @@
 """Pages of long lists, newest first."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
 
-from flowchat.errors import FlowChatError
+import msgspec
+
+from flowchat.store.paging import Cursor
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
+CursorId = Annotated[str, msgspec.Meta(max_length=64)]
 
-async def read_page(
-    fetch: Callable[[int], Awaitable[list[T]]], limit: int, starting_after: str, ending_before: str
-) -> tuple[list[T], bool]:
-    """`fetch(n)` up to n items -> (at most `limit` of them, whether there are more in that direction).
 
-    Raises FlowChatError for a limit outside 1-100, and for two cursors at once.
+class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of a list is wanted; with both cursors, what lies between the two.
+
+    Lists with filters add them in a class of their own.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise FlowChatError("bad_limit", f"limit must be from 1 to {MAX_LIMIT}, not {limit}.", param="limit")
-    if starting_after and ending_before:
-        raise FlowChatError(
-            "bad_cursor", "Give starting_after or ending_before, not both of them.", param="ending_before"
-        )
-    items = await fetch(limit + 1)
-    if len(items) <= limit:
-        return items, False
-    return (items[1:] if ending_before else items[:limit]), True
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Items of one page.")] = DEFAULT_LIMIT
+    starting_after: Annotated[CursorId, msgspec.Meta(description="The id of the last item of the page before.")] = ""
+    ending_before: Annotated[CursorId, msgspec.Meta(description="The id of the first item of the page after.")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """One page, and whether there is more in the direction of its cursor."""
+
+    items: list[T]
+    has_more: bool
+
+
+async def read_page(request: ListRequest, fetch: Callable[[Cursor], Awaitable[list[T]]]) -> Listed[T]:
+    """The page that `fetch` finds."""
+    cursor = Cursor(request.limit + 1, request.starting_after, request.ending_before)
+    items = await fetch(cursor)
+    if len(items) <= request.limit:
+        return Listed(items, False)
+    return Listed(items[1:] if cursor.is_backwards else items[: request.limit], True)

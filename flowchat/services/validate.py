@@ -6,14 +6,19 @@ from typing import Any, TypeVar
 import msgspec
 
 from flowchat.errors import FlowChatError
+from flowchat.services import fields
 
 T = TypeVar("T")
 
-_LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`(?: - at `|$)", re.DOTALL)
 _WRONG_TYPE = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
-_TOO_LONG = re.compile(r"Expected `(str|array)` of length <= (\d+)")
-_PATH = re.compile(r" - at `\$\.?(\w*)")
+_LENGTH = re.compile(r"Expected `(\w+)` of length (<=|>=) (\d+)")
+_AMOUNT = re.compile(r"Expected `(?:int|float)` (<=|>=|<|>) ([\d.-]+)")
+_FORM = re.compile(r"Expected `str` matching regex (.+?)(?: - at `|$)")
+_VALUE = re.compile(r"Invalid (?:enum )?value (.+?)(?: - at `|$)")
+_PATH = re.compile(r" - at `(?:key` in `)?\$\.?(\w*)")
+_AT = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
 _KINDS = {
     "str": "text",
     "int": "a whole number",
@@ -26,11 +31,23 @@ _KINDS = {
 
 
 def read(payload: Any, request_type: type[T]) -> T:
-    """Decoded JSON as that dataclass or msgspec.Struct; unknown fields are ignored. Raises FlowChatError."""
+    """Decoded JSON as that dataclass or msgspec.Struct. Raises FlowChatError."""
     try:
         return msgspec.convert(payload, request_type)
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from None
+
+
+def read_query(arguments: dict[str, str], request_type: type[T]) -> T:
+    """A query string's texts as that type, numbers and yes or no among them. Raises FlowChatError."""
+    try:
+        request = msgspec.convert(arguments, request_type, strict=False)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from None
+    for name, text in arguments.items():
+        if text.lower() == "null" and getattr(request, name, text) is None:  # msgspec took it for None
+            raise invalid(name, f"{name} can't be {text}. Leave it out.")
+    return request
 
 
 def invalid(param: str, message: str) -> FlowChatError:
@@ -38,30 +55,34 @@ def invalid(param: str, message: str) -> FlowChatError:
     return FlowChatError(f"bad_{param.lower().replace('-', '_') or 'request'}", message, param=param or None)
 
 
-def locale(text: str) -> str:
-    """Raises FlowChatError `bad_locale`."""
-    if not _LOCALE.fullmatch(text):
-        raise invalid("locale", f"'{text[:50]}' is no BCP 47 language tag such as en or pt-BR.")
-    return text
-
-
-def name(text: str, max_chars: int) -> str:
-    """What people call a thing. Raises FlowChatError `bad_name`."""
-    if len(text) > max_chars:
-        raise invalid("name", f"A name has at most {max_chars} characters.")
-    return text.strip()
-
-
 def _explained(text: str) -> FlowChatError:
     path = _PATH.search(text)
     param = path[1] if path else ""
     if match := _MISSING.match(text):
         return invalid(match[1], f"{match[1]} is missing.")
+    if match := _UNKNOWN.match(text):
+        unknown = match[1][:100]
+        return FlowChatError("unknown_field", f"There is no field {unknown} here. Leave it out.", param=unknown)
     field = param or "The request"
     if match := _WRONG_TYPE.match(text):
         wanted = [_KINDS.get(kind, kind) for kind in match[1].split(" | ") if kind != "null"]
         return invalid(param, f"{field} must be {' or '.join(wanted)}, not {_KINDS.get(match[2], match[2])}.")
-    if match := _TOO_LONG.match(text):
-        unit = "characters" if match[1] == "str" else "entries"
-        return invalid(param, f"{field} may have at most {match[2]} {unit}.")
+    if match := _LENGTH.match(text):
+        one, many = ("character", "characters") if match[1] == "str" else ("entry", "entries")
+        unit = one if match[3] == "1" else many
+        return invalid(param, f"{field} must have {_AT[match[2]]} {match[3]} {unit}.")
+    if match := _AMOUNT.match(text):
+        return invalid(param, f"{field} must be {_AT[match[1]]} {match[2]}.")
+    if match := _FORM.match(text):
+        return invalid(param, f"{field} must be {_form(match[1])}.")
+    if match := _VALUE.match(text):
+        return invalid(param, f"{field} can't be {match[1]}.")
     return invalid(param, f"{field} is not right: {text}.")
+
+
+def _form(pattern: str) -> str:
+    """A pattern, as msgspec quotes it, in words."""
+    for known, words in fields.FORMS.items():
+        if pattern == repr(known):
+            return words
+    return f"text that matches {pattern}"

@@ -1,9 +1,9 @@
-"""Questions a minute, and places for answers."""
+"""Requests a minute, and places for answers."""
 
 import pytest
 
 from flowchat.errors import Busy, FlowChatError
-from flowchat.services.limits import RateLimiter, Slots
+from flowchat.services.limits import Policy, RateLimiter, Slots, headers, visitor_of
 
 
 class Clock:
@@ -13,47 +13,79 @@ class Clock:
         return self.now
 
 
+def of(client: str, limit: int, name: str = "questions") -> list[Policy]:
+    return [Policy(name, client, limit)]
+
+
 def test_the_window_slides() -> None:
     clock = Clock()
-    limiter = RateLimiter(2, clock)
-    limiter.count("a")
+    limiter = RateLimiter(clock)
+    limiter.count(of("a", 2))
     clock.now += 40
-    limiter.count("a")
+    limiter.count(of("a", 2))
     with pytest.raises(FlowChatError) as caught:
-        limiter.count("a")
+        limiter.count(of("a", 2))
     assert (caught.value.status, caught.value.retry_after_s) == (429, 20)
     clock.now += 21
-    limiter.count("a")
+    limiter.count(of("a", 2))
     with pytest.raises(FlowChatError):
-        limiter.count("a")
-    limiter.count("b")
+        limiter.count(of("a", 2))
+    limiter.count(of("b", 2))
 
 
-def test_headers_say_what_is_left() -> None:
+def test_one_full_policy_refuses_and_nothing_is_counted() -> None:
+    limiter = RateLimiter(Clock())
+    both = [*of("key", 3, "key"), *of("visitor", 1, "visitor")]
+    limiter.count(both)
+    for _ in range(2):
+        with pytest.raises(FlowChatError, match=r"1 requests a minute \(visitor\)"):
+            limiter.count(both)
+    assert [quota.remaining for quota in limiter.quotas(both)] == [2, 0]
+
+
+def test_headers_say_what_is_left_of_every_policy() -> None:
     clock = Clock()
-    limiter = RateLimiter(3, clock)
-    limiter.count("a")
+    limiter = RateLimiter(clock)
+    policies = [*of("a", 3), *of("b", 9, "key"), *of("c", 0, "visitor")]
+    limiter.count(policies)
     clock.now += 10.5
-    quota = limiter.quota("a")
-    assert quota
-    assert quota.headers() == {"RateLimit-Policy": '"questions";q=3;w=60', "RateLimit": '"questions";r=2;t=50'}
+    assert headers(limiter.quotas(policies)) == {
+        "RateLimit-Policy": '"questions";q=3;w=60, "key";q=9;w=60',
+        "RateLimit": '"questions";r=2;t=50, "key";r=8;t=50',
+    }
+    assert headers([]) == {}
 
 
 def test_clients_that_are_gone_are_forgotten() -> None:
     clock = Clock()
-    limiter = RateLimiter(1, clock)
+    limiter = RateLimiter(clock)
     for number in range(100):
-        limiter.count(f"client {number}")
+        limiter.count(of(f"client {number}", 1))
     clock.now += 61
-    limiter.count("another")
+    limiter.count(of("another", 1))
     assert len(limiter._asked) == 1
 
 
 def test_no_limit() -> None:
-    limiter = RateLimiter(0)
+    limiter = RateLimiter()
     for _ in range(1000):
-        limiter.count("a")
-    assert limiter.quota("a") is None
+        limiter.count(of("a", 0))
+    assert limiter.quotas(of("a", 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "visitor"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_who_counts_as_one_visitor(address: str, visitor: str) -> None:
+    assert visitor_of(address) == visitor
 
 
 def test_slots_are_few() -> None:

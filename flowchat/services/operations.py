@@ -1,0 +1,99 @@
+"""The operations of FlowChat by name. The REST API and the admin UI both render these, and nothing else."""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, cast
+
+from flowchat.domain import Actor
+from flowchat.services.access import require
+
+App = TypeVar("App")
+P = ParamSpec("P")
+T = TypeVar("T")
+Work: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
+Scope = Literal["read", "write", "billing", "operator"]
+Caller = Literal["actor", "visitor"]
+
+
+_SENTENCE_END = re.compile(r"(?<=[.:])\s+(?=[A-Z])")
+_CODE = re.compile(r"`(\w+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be done. `function(app, caller, *ids, request)` does it.
+
+    `scope` is what an actor needs; a visitor's key needs none. What people read about it is the function's docstring:
+    its first sentence, all but what it raises, and the error codes that it raises.
+    """
+
+    name: str
+    caller: Caller
+    scope: Scope | None
+    function: Callable[..., Coroutine[Any, Any, Any]]
+
+    @property
+    def summary(self) -> str:
+        return self.description.partition("\n\n")[0].partition(". ")[0].rstrip(".")
+
+    @property
+    def description(self) -> str:
+        paragraphs = (" ".join(text for text in sentences if not _tells_errors(text)) for sentences in self._sentences)
+        return "\n\n".join(filter(None, paragraphs))
+
+    @property
+    def error_codes(self) -> list[str]:
+        told = [text for sentences in self._sentences for text in sentences if _tells_errors(text)]
+        return _CODE.findall(" ".join(told))
+
+    @property
+    def _sentences(self) -> list[list[str]]:
+        """The sentences of each paragraph."""
+        doc = inspect.getdoc(self.function) or ""
+        return [_SENTENCE_END.split(" ".join(paragraph.split())) for paragraph in doc.split("\n\n")]
+
+
+def _tells_errors(sentence: str) -> bool:
+    return sentence.startswith("Raises ")
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(
+    name: str, scope: Scope
+) -> Callable[[Work[Concatenate[App, Actor, P], T]], Work[Concatenate[App, Actor, P], T]]:
+    """Name a service's function as an operation, which only actors with the scope may ask for.
+
+    The function then raises Forbidden `scope_missing` for others.
+    """
+
+    def register(function: Work[Concatenate[App, Actor, P], T]) -> Work[Concatenate[App, Actor, P], T]:
+        @functools.wraps(function)
+        async def authorised(app: App, actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
+            require(actor, scope)
+            return await function(app, actor, *args, **kwargs)
+
+        _add(Operation(name, "actor", scope, authorised))
+        return cast("Work[Concatenate[App, Actor, P], T]", authorised)
+
+    return register
+
+
+def visitor_operation(name: str) -> Callable[[Work[P, T]], Work[P, T]]:
+    """Name a service's function that visitors call with a widget key: no scope, and no place in the admin UI."""
+
+    def register(function: Work[P, T]) -> Work[P, T]:
+        _add(Operation(name, "visitor", None, function))
+        return function
+
+    return register
+
+
+def _add(operation: Operation) -> None:
+    if operation.name in OPERATIONS:
+        raise ValueError(f"There are two operations {operation.name}")
+    OPERATIONS[operation.name] = operation

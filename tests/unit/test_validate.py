@@ -1,0 +1,119 @@
+"""What is wrong with a request is said in plain words, with the name of the field."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from flowchat.errors import FlowChatError
+from flowchat.net import urls
+from flowchat.services import validate
+from flowchat.services.fields import HttpUrl, Locale, Slug
+
+
+class Inner(msgspec.Struct, frozen=True):
+    depth: Annotated[int, Meta(ge=0)] = 0
+
+
+class Thing(msgspec.Struct, forbid_unknown_fields=True):
+    url: HttpUrl
+    locale: Locale | None = None
+    count: Annotated[int, Meta(ge=1, le=5)] = 1
+    name: Annotated[str, Meta(min_length=1, max_length=3)] = "x"
+    kind: Literal["a", "b"] = "a"
+    tags: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
+    texts: dict[Annotated[str, Meta(max_length=3)], str] = {}
+    inner: Inner = Inner()
+
+
+class Filter(msgspec.Struct):
+    day: Literal["mon", "tue"] | None = None
+    search: str | None = None
+    limit: Annotated[int, Meta(ge=1)] = 20
+    open: bool = False
+
+
+URL = {"url": "https://example.com/"}
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "message"),
+    [
+        ({"url": 5}, "url", "url must be text, not a whole number."),
+        ({"url": "ftp://example.com"}, "url", "url must be an address like"),
+        ({"locale": "--"}, "locale", "locale must be a BCP 47 language tag"),
+        ({"locale": "en\n"}, "locale", "locale must be a BCP 47 language tag"),
+        ({"count": 0}, "count", "count must be at least 1."),
+        ({"count": 6}, "count", "count must be at most 5."),
+        ({"count": True}, "count", "count must be a whole number, not true or false."),
+        ({"name": ""}, "name", "name must have at least 1 character."),
+        ({"name": "long"}, "name", "name must have at most 3 characters."),
+        ({"kind": "c"}, "kind", "kind can't be 'c'."),
+        ({"tags": ["a", "b", "c"]}, "tags", "tags must have at most 2 entries."),
+        ({"tags": ["a", None]}, "tags", "tags must be text, not null."),
+        ({"texts": {"long": "x"}}, "texts", "texts must have at most 3 characters."),
+        ({"inner": {"depth": -1}}, "inner", "inner must be at least 0."),
+        ({"colour": 1}, "colour", "There is no field colour here."),
+    ],
+)
+def test_what_is_wrong(change: dict[str, Any], param: str, message: str) -> None:
+    with pytest.raises(FlowChatError) as caught:
+        validate.read({**URL, **change}, Thing)
+    assert (caught.value.status, caught.value.param) == (400, param)
+    assert caught.value.message.startswith(message)
+
+
+def test_what_is_missing() -> None:
+    with pytest.raises(FlowChatError, match=r"url is missing\.") as caught:
+        validate.read({}, Thing)
+    assert (caught.value.code, caught.value.param) == ("bad_url", "url")
+    with pytest.raises(FlowChatError, match="The request must be an object, not a list") as caught:
+        validate.read([], Thing)
+    assert (caught.value.code, caught.value.param) == ("bad_request", None)
+
+
+def test_queries() -> None:
+    read = validate.read_query({"search": "null", "limit": "5", "open": "true", "unknown": "x"}, Filter)
+    assert read == Filter(search="null", limit=5, open=True)
+    for arguments in ({"day": "null"}, {"day": "wed"}, {"limit": "x"}, {"limit": "0"}, {"limit": ""}, {"open": "x"}):
+        with pytest.raises(FlowChatError) as caught:
+            validate.read_query(arguments, Filter)
+        assert caught.value.param == next(iter(arguments))
+
+
+@pytest.mark.parametrize(
+    ("url", "is_good"),
+    [
+        ("https://example.com", True),
+        ("http://localhost:8080/docs/?a=b#c", True),
+        ("http://127.0.0.1:65535/", True),
+        ("https://example.com/größe", True),
+        ("https://xn--mnchen-3ya.de/", True),
+        ("https://example.com:65536", False),
+        ("http://256.1.1.1/", False),
+        ("https://user:password@example.com/", False),
+        ("https://exa mple.com", False),
+        ("https://example.com/\n", False),
+        ("javascript:alert(1)", False),
+        ("//example.com", False),
+        ("", False),
+    ],
+)
+def test_urls(url: str, is_good: bool) -> None:
+    if is_good:
+        assert validate.read({"url": url}, Thing).url == url
+        assert urls.normalise(url)
+    else:
+        with pytest.raises(FlowChatError):
+            validate.read({"url": url}, Thing)
+
+
+@pytest.mark.parametrize(("slug", "is_good"), [("a", True), ("a-1", True), ("-a", False), ("a\n", False), ("A", False)])
+def test_slugs(slug: str, is_good: bool) -> None:
+    decoder = msgspec.json.Decoder(Slug)
+    if is_good:
+        assert decoder.decode(msgspec.json.encode(slug)) == slug
+    else:
+        with pytest.raises(msgspec.ValidationError):
+            decoder.decode(msgspec.json.encode(slug))
