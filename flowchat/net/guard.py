@@ -9,7 +9,9 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -56,10 +58,12 @@ class AddressPolicy:
     """Public addresses only, except for the hosts that the operator listed.
 
     `allow_private_hosts`: hosts as "host" or "host:port" (IPv6 as "::1" or "[::1]:8080"), in ASCII form.
+    `resolvers` are threads for looking names up; without them, those of the event loop, which others need too.
     """
 
-    def __init__(self, allow_private_hosts: tuple[str, ...]) -> None:
+    def __init__(self, allow_private_hosts: tuple[str, ...], resolvers: Executor | None = None) -> None:
         self._allowed = frozenset(entry.lower().rstrip(".") for entry in allow_private_hosts)
+        self._resolvers = resolvers
 
     async def addresses(self, host: str, port: int) -> list[str]:
         """Resolve a host and return the addresses to connect to, in the resolver's order of preference.
@@ -67,9 +71,9 @@ class AddressPolicy:
         Raises FlowChatError `address_not_public` if any address of a host that is not listed is not public, and
         `fetch_failed` if the host has no address.
         """
-        addresses = await _resolve(host, port)
+        addresses = await self._resolve(host, port)
         # The message keeps the address to itself: whoever asked may not be the operator.
-        if not self._is_listed(host, port) and not all(is_public(address) for address in addresses):
+        if not self.is_listed(host, port) and not all(is_public(address) for address in addresses):
             raise FlowChatError(
                 "address_not_public",
                 f"'{host}' is not at a public address. If FlowChat may reach it, the operator adds '{host}:{port}' to "
@@ -77,18 +81,24 @@ class AddressPolicy:
             )
         return addresses
 
-    def _is_listed(self, host: str, port: int) -> bool:
+    def is_listed(self, host: str, port: int) -> bool:
+        """Whether the operator lets this host be reached although it may be private."""
         name = host.lower().strip("[]").rstrip(".")
         forms = {name, f"[{name}]", f"[{name}]:{port}"} if ":" in name else {name, f"{name}:{port}"}
         return not forms.isdisjoint(self._allowed)
 
-
-async def _resolve(host: str, port: int) -> list[str]:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise FlowChatError("fetch_failed", f"No address found for '{host}'. Check the name.", status=502) from error
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        loop = asyncio.get_running_loop()
+        try:
+            if self._resolvers is None:
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            else:
+                look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+                found = await loop.run_in_executor(self._resolvers, look_up)
+        except (OSError, UnicodeError) as error:
+            message = f"No address found for '{host}'. Check the name."
+            raise FlowChatError("fetch_failed", message, status=502) from error
+        return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 def is_public(address: str) -> bool:
