@@ -10,7 +10,7 @@ from pathlib import Path
 from huey import SqliteHuey
 from huey.consumer import Consumer
 
-from flowchat.services import jobs
+from flowchat.services import worker
 from flowchat.services.context import Appliance
 
 QUEUE_FILE = "huey.db"
@@ -33,7 +33,7 @@ class Queue:
     def _run_job(self, job_id: str) -> None:
         # A loop of its own, in the worker's thread: a crawl must not slow down the loop that chats use.
         if self._app is not None:
-            asyncio.run(jobs.run(self._app, job_id))
+            asyncio.run(worker.run(self._app, job_id))
 
     def wake(self, job_id: str) -> None:
         """Tell a worker of a job that is stored. Never fails: the appliance finds jobs whose wake-up was lost."""

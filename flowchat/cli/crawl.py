@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import click
 
@@ -11,14 +11,14 @@ from flowchat.app import holder, holding, open_appliance, open_context
 from flowchat.cli.models import pull_missing
 from flowchat.cli.options import json_option, print_json, tenant_option
 from flowchat.cli.progress import Meter
-from flowchat.domain import Actor, Job
+from flowchat.domain import Actor, Job, Source
 from flowchat.engines.generators import EXTRACTIVE
 from flowchat.errors import Conflict, FlowChatError, NotFound
-from flowchat.services import jobs, sources, startup
+from flowchat.services import jobs, sources, startup, validate, worker
 from flowchat.services.context import Context
-from flowchat.services.sources import NewSource
+from flowchat.services.source_requests import MAX_PAGES, NewSource, RecrawlRequest
 from flowchat.services.tenants import actor_for_cli
-from flowchat.services.views import job_json
+from flowchat.services.views.sources import JobView
 from flowchat.settings import Settings
 from flowchat.store.migrate import migrate
 
@@ -29,7 +29,11 @@ POLL_S = 0.3
 @click.argument("url")
 @click.option("--slug", help="Name of the source in addresses and options.  [default: from the host]")
 @click.option("--name", help="Name of the source for people.")
-@click.option("--max-pages", type=click.IntRange(min=1), help="Index at most so many pages.")
+@click.option(
+    "--max-pages",
+    type=click.IntRange(1, MAX_PAGES),
+    help="Index at most so many pages. A new source keeps this; for one that exists it counts this once.",
+)
 @click.option("--wait", is_flag=True, help="Wait until it is done.  [always so where no appliance runs]")
 @tenant_option
 @json_option
@@ -38,7 +42,8 @@ def crawl(
 ) -> None:
     """Crawl a site into a source, or again into the source that has this URL."""
     settings = settings_table.load()
-    new = NewSource(url, slug, name, max_pages=max_pages)
+    given = {"url": sources.crawl_url(url), "slug": slug, "name": name, "max_pages": max_pages}
+    new = validate.read(given, NewSource)
     present = holder(settings.data_dir)
     if present is not None and present.url:
         job = asyncio.run(_through_appliance(settings, new, tenant, wait))
@@ -68,25 +73,31 @@ async def _run_here(settings: Settings, new: NewSource, tenant: str | None) -> J
         await startup.resume_jobs(app)
         job = await _begin(app, actor, new)
         following = asyncio.create_task(_follow(app, actor, job, is_here=True))
-        await jobs.run(app, job.id)
+        await worker.run(app, job.id)
         return await following
 
 
 async def _begin(app: Context, actor: Actor, new: NewSource) -> Job:
     """The job that crawls this URL: a new one, or the one that is at it already."""
-    url = sources.crawl_url(new.url)
-    try:
-        source = await sources.get(app, actor, new.slug) if new.slug else await sources.by_url(app, actor, url)
-    except NotFound:
-        source = None
+    source = await _present(app, actor, new)
     if source is None:
         source, job = await sources.create(app, actor, new)
         click.echo(f"New source '{source.slug}'. Ask it with: flowchat ask --source {source.slug} QUESTION", err=True)
-        return job
-    if source.url != url:
+    elif source.url == new.url:
+        job = await jobs.active(app, actor, source)
+    else:
         there = source.url or "a source that is not crawled"
         raise Conflict("slug_taken", f"'{source.slug}' is {there}. Choose another --slug.")
-    return await jobs.active(app, actor, source) or await sources.recrawl(app, actor, source.id, new.max_pages)
+    return job or await sources.recrawl(app, actor, source.id, RecrawlRequest(max_pages=new.max_pages))
+
+
+async def _present(app: Context, actor: Actor, new: NewSource) -> Source | None:
+    if new.slug is None:
+        return await sources.by_url(app, actor, new.url or "")
+    try:
+        return await sources.get(app, actor, new.slug)
+    except NotFound:
+        return None
 
 
 async def _follow(app: Context, actor: Actor, job: Job, is_here: bool = False) -> Job:
@@ -104,7 +115,7 @@ async def _follow(app: Context, actor: Actor, job: Job, is_here: bool = False) -
 
 def _report(job: Job, as_json: bool) -> None:
     if as_json:
-        print_json(job_json(job))
+        print_json(asdict(JobView.of(job)))
     elif job.status in ("queued", "running"):
         click.echo(f"{job.id} is {job.status}. With --wait you see it work.")
     else:

@@ -7,7 +7,7 @@ that stores the page, so whatever an interruption loses is found again by fetchi
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -39,6 +39,10 @@ _NOT_PAGES = (
 ).split()
 
 
+class SiteFault(FlowChatError):
+    """Nothing usable came from a site: its own fault, or its configuration's."""
+
+
 class Frontier:
     """What is known of a site: up to `max_urls` URLs once each, with their depth, and those still to fetch in order."""
 
@@ -66,7 +70,8 @@ class Frontier:
 class Crawl:
     """One crawl of a source. `outcomes()` yields its pages as they are done, parents before their children.
 
-    `pages` are those that an interrupted crawl left, `hashes` the content hashes of what it has indexed.
+    `pages` are those that an interrupted crawl left, `hashes` the content hashes of what it has indexed. `headers`
+    are sent to the source's own origin alone.
     """
 
     def __init__(
@@ -78,13 +83,15 @@ class Crawl:
         count_tokens: CountTokens,
         max_pages: int,
         delay_s: float,
+        headers: Mapping[str, str],
     ) -> None:
         self._source = source
         self._root = normalise(source.url or "") or ""
         self._fetcher = fetcher
         self._count_tokens = count_tokens
-        self._max_pages = source.config.max_pages or max_pages
+        self._max_pages = max_pages
         self._delay_s = delay_s
+        self._headers = headers
         self._frontier = Frontier(pages, max(MIN_KNOWN_URLS, KNOWN_URLS_PER_PAGE * self._max_pages))
         self._indexed = sum(page.status == "indexed" for page in pages)
         self._hashes = set(hashes)
@@ -99,7 +106,7 @@ class Crawl:
 
     async def outcomes(self) -> AsyncIterator[PageOutcome]:
         await self._read_robots()
-        for url in [self._root, *await self._sitemap_urls()]:
+        for url in await self._starts():
             self._frontier.add(url, 0)
         while (item := self._frontier.next()) is not None:
             url, depth = item
@@ -135,12 +142,28 @@ class Crawl:
         if status is None or status >= 500:
             self._robots_reason = ROBOTS_UNREACHABLE
 
-    async def _sitemap_urls(self) -> list[str]:
-        """URLs in scope of the sitemaps that robots.txt names, or of /sitemap.xml."""
+    async def _starts(self) -> list[str]:
+        """Where the crawl begins: at the source's own sitemap, or at its address and the sitemaps of its site."""
         if self._robots_reason == ROBOTS_UNREACHABLE:
-            return []
+            return [self._root]
+        if self._source.sitemap:
+            return await self._own_sitemap_urls(self._source.sitemap)
         parts = urlsplit(self._root)
-        waiting = deque(self._robots.sitemaps or [f"{parts.scheme}://{parts.netloc}/sitemap.xml"])
+        named = self._robots.sitemaps or [f"{parts.scheme}://{parts.netloc}/sitemap.xml"]
+        return [self._root, *await self._sitemap_urls(named)]
+
+    async def _own_sitemap_urls(self, sitemap: str) -> list[str]:
+        found = await self._sitemap_urls([sitemap])
+        if not found and not self._frontier.known:
+            raise SiteFault(
+                "sitemap_unavailable",
+                f"{sitemap} could not be fetched, or names no page of {self._root} that the source takes in.",
+            )
+        return found
+
+    async def _sitemap_urls(self, named: Iterable[str]) -> list[str]:
+        """URLs in scope of these sitemaps and those that they name."""
+        waiting = deque(named)
         seen: set[str] = set()
         urls: list[str] = []
         while waiting and len(seen) < MAX_SITEMAPS and len(urls) < self._frontier.max_urls:
@@ -149,7 +172,7 @@ class Crawl:
                 continue
             seen.add(address)
             try:
-                fetched = await self._fetcher.fetch(address)
+                fetched = await self._get(address)
             except FlowChatError:
                 continue
             if fetched.status == 200:
@@ -161,12 +184,13 @@ class Crawl:
     def _wanted(self, link: str, base: str) -> str | None:
         """The normalised URL of a link that belongs to the source, else None."""
         url = normalise(link, base)
-        if url is None or not in_scope(url, self._root):
-            return None
-        config = self._source.config
-        if (config.include and not matches(config.include, url)) or matches(config.exclude, url):
+        if url is None or not in_scope(url, self._root) or not self._is_included(url):
             return None
         return None if urlsplit(url).path.lower().endswith(tuple(_NOT_PAGES)) else url
+
+    def _is_included(self, url: str) -> bool:
+        config = self._source.config
+        return (not config.include or matches(config.include, url)) and not matches(config.exclude, url)
 
     async def _visit(self, url: str, depth: int) -> list[PageOutcome]:
         """Fetch one URL. A redirect gives two outcomes: where it led, and the address asked for.
@@ -181,7 +205,8 @@ class Crawl:
         if final == url:
             return [self._page(url, depth, fetched)]
         moved = PageOutcome(url, depth, "skipped", "redirected", fetched.status)
-        if self._wanted(final, url) is None:
+        is_start = url == self._root and in_scope(final, self._root)
+        if self._wanted(final, url) is None and not is_start:
             return [replace(moved, reason="redirected_out_of_scope")]
         if not self._robots.allowed(final):
             return [replace(moved, reason=self._robots_reason)]
@@ -205,12 +230,17 @@ class Crawl:
     async def _fetch_connected(self, url: str) -> Fetched:
         """A page, with one more try: a kept-alive connection may close just as it is used again."""
         try:
-            return await self._fetcher.fetch(url)
+            return await self._get(url)
         except FlowChatError as error:
             if error.code not in _WORTH_A_RETRY:
                 raise
         await asyncio.sleep(RETRY_PAUSE_S)
-        return await self._fetcher.fetch(url)
+        return await self._get(url)
+
+    async def _get(self, url: str) -> Fetched:
+        """The sign-in goes to the source's own origin; the fetcher drops it where that redirects to another."""
+        is_own = urlsplit(url)[:2] == urlsplit(self._root)[:2]
+        return await self._fetcher.fetch(url, headers=self._headers if is_own else None)
 
     def _page(self, url: str, depth: int, fetched: Fetched) -> PageOutcome:
         failed = PageOutcome(url, depth, "failed", f"http_{fetched.status}", fetched.status)
@@ -224,6 +254,8 @@ class Crawl:
         skipped = replace(skipped, title=page_title(document, url), links=links)
         if document.noindex:
             return replace(skipped, reason="noindex")
+        if not self._is_included(url):  # the start: it was fetched for its links
+            return replace(skipped, reason="not_included")
         canonical = self._wanted(document.canonical, url) if document.canonical else None
         if canonical is not None and canonical != url:
             added = (canonical,) if self._frontier.add(canonical, depth) else ()

@@ -1,14 +1,19 @@
-"""Pages that need no crawl: FlowChat's own documentation, and a version that is embedded anew."""
+"""Pages that need no crawl: uploaded documents, FlowChat's own, and a version that is embedded anew."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from importlib.resources import files
 
-from flowchat.domain import NewChunk, Page, PageOutcome
+from flowchat.domain import NewChunk, Page, PageOutcome, StoredDocument
+from flowchat.errors import FlowChatError
 from flowchat.ingest.chunk import CountTokens
 from flowchat.ingest.crawl import index_outcome
 from flowchat.ingest.extract import extract_markdown
+from flowchat.ingest.files import read_file
 from flowchat.store import chunks as chunk_store
+from flowchat.store import documents
 from flowchat.store.database import Database
 
 DOCS_PREFIX = "/docs/"
@@ -36,9 +41,38 @@ async def builtin_outcomes(done: set[str], count_tokens: CountTokens) -> AsyncIt
             yield index_outcome(outcome, document, count_tokens)
 
 
+async def uploaded_outcomes(
+    db: Database, source_id: str, former: list[Page], done: set[str], count_tokens: CountTokens
+) -> AsyncIterator[PageOutcome]:
+    """A source's documents whose URL is not in `done`; one that a former version has as it is comes from there."""
+    unchanged = {(page.url, page.content_hash): page for page in former if page.status == "indexed"}
+    for document in await documents.all_of(db, source_id):
+        if document.url in done:
+            continue
+        page = unchanged.get((document.url, document.content_hash))
+        if page is not None:
+            yield replace(await _stored(db, page), content_hash=document.content_hash)
+        elif (content := await documents.content(db, document.id)) is not None:
+            yield await asyncio.to_thread(_read, document, content, count_tokens)
+
+
+def _read(document: StoredDocument, content: bytes, count_tokens: CountTokens) -> PageOutcome:
+    outcome = PageOutcome(document.url, 0, "failed", "bad_document", content_hash=document.content_hash)
+    try:
+        read = read_file(document.name, document.content_type, content)
+    except FlowChatError:  # a newer FlowChat may be stricter than the one that took the upload
+        return outcome
+    indexed = index_outcome(replace(outcome, title=read.title), read, count_tokens)
+    return replace(indexed, content_hash=document.content_hash)
+
+
 async def stored_outcomes(db: Database, pages: list[Page], done: set[str]) -> AsyncIterator[PageOutcome]:
     """The indexed pages of a former version, with their chunks as they are stored."""
     for page in pages:
         if page.url not in done and page.status == "indexed":
-            chunks: list[NewChunk] = await chunk_store.of_page(db, page.id)
-            yield PageOutcome(page.url, page.depth, "indexed", title=page.title, chunks=tuple(chunks))
+            yield await _stored(db, page)
+
+
+async def _stored(db: Database, page: Page) -> PageOutcome:
+    chunks: list[NewChunk] = await chunk_store.of_page(db, page.id)
+    return PageOutcome(page.url, page.depth, "indexed", title=page.title, chunks=tuple(chunks))

@@ -9,29 +9,28 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from flowchat.domain import Job, JobProgress, Page, PageOutcome, PageStatus, Source, Version, place
+from flowchat.domain import Job, JobProgress, Page, PageOutcome, PageStatus, Source, UsageCounts, Version
 from flowchat.engines.priority import BulkGate
-from flowchat.engines.protocols import Embedder
+from flowchat.engines.protocols import Embedder, Vectors
 from flowchat.errors import FlowChatError
-from flowchat.ingest.crawl import ROBOTS_UNREACHABLE, Crawl
-from flowchat.ingest.documents import builtin_outcomes, stored_outcomes
+from flowchat.ingest import ending
+from flowchat.ingest.crawl import ROBOTS_UNREACHABLE, Crawl, SiteFault
+from flowchat.ingest.documents import builtin_outcomes, stored_outcomes, uploaded_outcomes
+from flowchat.ingest.embed import Embedded, embed, passage
+from flowchat.ingest.progress import count, progress_of
 from flowchat.net.fetch import Fetcher
 from flowchat.settings import Settings
 from flowchat.store import chunks as chunk_store
-from flowchat.store import jobs, pages, sources, versions
+from flowchat.store import documents, jobs, pages, usage, versions
 from flowchat.store.database import Connection, Database
 
 BATCH_CHUNKS = 32  # a transaction each: about two seconds of embedding, which is what an interruption can lose
 BATCH_PAGES = 64
 BATCH_WAIT_S = 5.0  # a slow site's pages are stored after this long even if the batch isn't full
 QUEUED_PAGES = 32
-EMBED_CHUNKS = 16
-MAX_YIELD_S = 2.0  # embedding waits at most this long for a chat to end, per EMBED_CHUNKS chunks
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +53,33 @@ class Build:
     source: Source
     version: Version
     check: Callable[[], None]  # raises Canceled when the job should stop
+    headers: Mapping[str, str] = field(default_factory=dict)  # for the source's own origin: its sign-in
+    former: Version | None = None  # the live version, where its vectors are of the same embedder
+    is_fetched: bool = False  # there were pages to index
     progress: JobProgress = field(default_factory=JobProgress)
     hashes: dict[str, str] = field(default_factory=dict)  # {content hash: url} of what is indexed
 
 
-async def run(build: Build) -> None:
-    """Build the version and make it live. Raises FlowChatError if nothing usable came, Canceled when stopped."""
+async def run(build: Build) -> bool:
+    """Build the version and make it live; False if documents changed meanwhile and the job has another one to build.
+
+    Raises FlowChatError if nothing usable came (SiteFault where that is the site's), Canceled when stopped.
+    """
     await build.db.write(lambda conn: chunk_store.ensure_vectors(conn, build.embedder.dims))
     known = await pages.all_of(build.db, build.version.seq)
-    build.progress = _progress_of(known, build.version.chunks)
+    build.progress = progress_of(known, build.version.chunks)
+    build.is_fetched = build.progress.indexed > 0
     build.hashes = await pages.content_hashes(build.db, build.version.seq)
     outcomes, found = await _page_source(build, known)
     async with contextlib.aclosing(_batches(outcomes)) as batches:
         async for batch in batches:
             build.check()
-            vectors = await asyncio.to_thread(_embed, build, batch)
+            build.is_fetched = build.is_fetched or any(outcome.status == "indexed" for outcome in batch)
+            known_vectors = await _known_vectors(build, batch)
+            embedded = await asyncio.to_thread(embed, build.embedder, build.gate, batch, known_vectors, build.check)
             build.check()
-            await _index(build, batch, vectors, found())
-    await _go_live(build)
+            await _index(build, batch, embedded, found())
+    return await _go_live(build)
 
 
 async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[PageOutcome], Callable[[], int]]:
@@ -84,12 +92,18 @@ async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[P
             build.hashes,
             build.fetcher,
             build.embedder.count_tokens,
-            build.settings.crawl_max_pages,
+            build.job.max_pages or build.source.config.max_pages or build.settings.crawl_max_pages,
             build.settings.crawl_delay_s,
+            build.headers,
         )
         return crawl.outcomes(), lambda: crawl.found
     if build.job.type == "index_docs":
         return builtin_outcomes(done, build.embedder.count_tokens), lambda: 0
+    if build.job.type == "index_documents":
+        unchanged = await pages.all_of(build.db, build.former.seq) if build.former else []
+        total = len(await documents.all_of(build.db, build.source.id))
+        outcomes = uploaded_outcomes(build.db, build.source.id, unchanged, done, build.embedder.count_tokens)
+        return outcomes, lambda: total
     former = await versions.get(build.db, build.source.live_version or "")
     if former is None:
         raise FlowChatError("no_live_version", "There is nothing to index anew: recrawl the source instead.")
@@ -143,37 +157,28 @@ async def _next_batch(queue: asyncio.Queue[PageOutcome | None], producer: asynci
     return batch
 
 
-def _embed(build: Build, batch: list[PageOutcome]) -> list[np.ndarray]:
-    """-> (chunks, dims) for each outcome, in their order. Chats go first: see BulkGate."""
-    texts = [passage(outcome.title, chunk.headings, chunk.text) for outcome in batch for chunk in outcome.chunks]
-    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    vectors = np.zeros((len(texts), build.embedder.dims), np.float32)
-    for start in range(0, len(texts), EMBED_CHUNKS):
-        build.check()
-        build.gate.wait_turn(MAX_YIELD_S)
-        part = by_length[start : start + EMBED_CHUNKS]
-        vectors[part] = build.embedder.embed_passages([texts[i] for i in part])
-    ends = np.cumsum([len(outcome.chunks) for outcome in batch])
-    return np.split(vectors, ends[:-1])
+async def _known_vectors(build: Build, batch: list[PageOutcome]) -> dict[str, Vectors]:
+    """{passage: its vector} of what these pages say in the live version: the same text needs no model again."""
+    if build.former is None:
+        return {}
+    urls = [outcome.url for outcome in batch if outcome.chunks]
+    stored = await chunk_store.embedded(build.db, build.former.seq, urls, build.embedder.dims)
+    return {passage(title, chunk.headings, chunk.text): vector for title, chunk, vector in stored}
 
 
-def passage(title: str, headings: tuple[str, ...], text: str) -> str:
-    """A chunk as the models read it: where it stands, then what it says."""
-    return f"{place(title, headings)}\n{text}"
-
-
-async def _index(build: Build, batch: list[PageOutcome], vectors: list[np.ndarray], found: int) -> None:
-    """Store a batch: pages, chunks, both indexes, links and progress, in one transaction."""
+async def _index(build: Build, batch: list[PageOutcome], embedded: Embedded, found: int) -> None:
+    """Store a batch: pages, chunks, both indexes, links, usage and progress, in one transaction."""
     hashes = dict(build.hashes)
     progress = build.progress
 
     def transaction(conn: Connection) -> JobProgress:
         _hold(conn, build)
         counted = progress
-        for outcome, page_vectors in zip(batch, vectors, strict=True):
-            counted = _count(counted, *_store_page(conn, build.version.seq, outcome, page_vectors, hashes))
+        for outcome, page_vectors in zip(batch, embedded.vectors, strict=True):
+            counted = count(counted, *_store_page(conn, build.version.seq, outcome, page_vectors, hashes))
         counted = replace(counted, total=max(found, counted.done))
         jobs.set_progress(conn, build.job.id, counted)
+        _record_usage(conn, build.job, counted.indexed - progress.indexed, embedded.fresh)
         return counted
 
     build.progress = await build.db.write(transaction)
@@ -186,8 +191,17 @@ def _hold(conn: Connection, build: Build) -> None:
         raise Canceled("another worker has this job")
 
 
+def _record_usage(conn: Connection, job: Job, indexed: int, embedded: int) -> None:
+    """What the batch cost. Chunks of pages that turned out to be duplicates were embedded all the same."""
+    crawled = indexed if job.type == "crawl" else 0
+    if crawled or embedded:
+        billable = 0 if jobs.is_free_crawl(conn, job) else crawled
+        counts = UsageCounts(pages_crawled=crawled, chunks_embedded=embedded, billable_pages=billable)
+        usage.record(conn, job.tenant_id, counts, source_id=job.source_id, job_id=job.id)
+
+
 def _store_page(
-    conn: Connection, version: int, outcome: PageOutcome, vectors: np.ndarray, hashes: dict[str, str]
+    conn: Connection, version: int, outcome: PageOutcome, vectors: Vectors, hashes: dict[str, str]
 ) -> tuple[PageStatus, str | None, int]:
     """Store one page; returns its status, the reason, and its chunks. One that says what another says is skipped."""
     twin = hashes.get(outcome.content_hash) if outcome.content_hash else None
@@ -215,75 +229,55 @@ def _store_page(
     return status, reason, len(outcome.chunks)
 
 
-def _count(progress: JobProgress, status: PageStatus, reason: str | None, chunks: int) -> JobProgress:
-    reasons = progress.reasons
-    if status in ("skipped", "failed"):
-        counted = Counter(reasons.get(status, {}))
-        counted[reason or "unknown"] += 1
-        reasons = {**reasons, status: dict(counted)}
-    return replace(
-        progress,
-        done=progress.done + 1,
-        indexed=progress.indexed + (status == "indexed"),
-        skipped=progress.skipped + (status == "skipped"),
-        failed=progress.failed + (status == "failed"),
-        chunks=progress.chunks + chunks,
-        reasons=reasons,
-    )
-
-
-def _progress_of(known: list[Page], chunks: int) -> JobProgress:
-    progress = JobProgress(total=len(known), chunks=chunks)
-    for page in known:
-        if page.status != "queued":
-            progress = _count(progress, page.status, page.reason, 0)
-    return progress
-
-
-async def _go_live(build: Build) -> None:
+async def _go_live(build: Build) -> bool:
     await _check_usable(build)
 
-    def transaction(conn: Connection) -> None:
+    def transaction(conn: Connection) -> bool:
         _hold(conn, build)
-        versions.make_live(conn, build.version)
-        sources.end_crawl(conn, build.source.id)
-        jobs.finish(conn, build.job.id, "succeeded")
+        job = replace(build.job, version_id=build.version.id)
+        ending.go_live(conn, build.version, job, build.source, build.progress)
+        if job.type == "index_documents" and not _is_current(conn, build):
+            _begin_next(conn, build)
+            return False
+        ending.succeed(conn, job, build.source, build.progress)
+        return True
 
-    await build.db.write(transaction)
+    is_done = await build.db.write(transaction)
     log.info("version %s of %s is live: %s", build.version.number, build.source.slug, build.progress)
+    return is_done
+
+
+def _is_current(conn: Connection, build: Build) -> bool:
+    return documents.digest(conn, build.source.id) == build.version.content_hash
+
+
+def _begin_next(conn: Connection, build: Build) -> None:
+    """Documents came or went while the version was built: the same job goes on with another one."""
+    digest = documents.digest(conn, build.source.id)
+    version_id = versions.insert(conn, build.source.id, build.version.embedder, digest)
+    jobs.set_version(conn, build.job.id, version_id)
+    jobs.set_progress(conn, build.job.id, JobProgress())
 
 
 async def _check_usable(build: Build) -> None:
-    """Raise FlowChatError where a fault of the site, rather than its content, has made the version what it is."""
+    """Raise SiteFault where a fault of the site, rather than its content, has made the version what it is."""
     reasons = build.progress.reasons
     site = build.source.url or build.source.slug
     if ROBOTS_UNREACHABLE in reasons.get("skipped", {}):
-        raise FlowChatError(
+        raise SiteFault(
             ROBOTS_UNREACHABLE,
             f"The robots.txt of {site} could not be fetched, so nothing may be crawled there (RFC 9309): it must "
             "answer with rules or with 404. Check that the site is up, then recrawl.",
         )
-    if build.progress.indexed == 0:
+    if build.progress.indexed == 0 and not (build.job.type == "index_documents" and build.progress.done == 0):
         counts = Counter(reasons.get("failed", {})) + Counter(reasons.get("skipped", {}))
         told = ", ".join(f"{reason} ({number})" for reason, number in counts.most_common(3)) or "no pages"
         advice = " FLOWCHAT_ALLOW_PRIVATE_HOSTS lets it be crawled." if "address_not_public" in counts else ""
-        raise FlowChatError("nothing_indexed", f"No page of {site} was usable: {told}.{advice}")
+        raise SiteFault("nothing_indexed", f"No page of {site} was usable: {told}.{advice}")
     live, unavailable = await pages.count_unavailable(build.db, build.source.live_version or "", build.version.seq)
     if unavailable * 2 > live:
-        raise FlowChatError(
+        raise SiteFault(
             "site_unavailable",
             f"{site} was out of order: {unavailable} of the {live} pages that were indexed before could not be "
             "fetched. They stay as they were. Recrawl when the site is up again.",
         )
-
-
-async def dispose(db: Database, should_stop: Callable[[], bool], batch: int = 500) -> None:
-    """Delete the content of versions that nothing needs any more, a little at a time, until `should_stop()`."""
-    for seq in await versions.disposable(db):
-        for store in (chunk_store, pages):
-            while not should_stop():
-                if not await db.write(lambda conn, store=store, seq=seq: store.delete_batch(conn, seq, batch)):  # type: ignore[misc]
-                    break
-        if should_stop():
-            return
-        await db.write(lambda conn, seq=seq: versions.delete_if_empty(conn, seq))  # type: ignore[misc]

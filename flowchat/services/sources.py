@@ -1,175 +1,44 @@
-"""Sources: sites that are crawled into versions."""
+"""Sources: sites that are crawled into versions, and sets of uploaded documents."""
 
 import re
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flowchat.domain import Actor, CrawlConfig, Job, JobType, Source, new_id, now
+from msgspec import UNSET, UnsetType
+
+from flowchat.domain import Actor, CrawlConfig, Job, Source, new_id, now
 from flowchat.errors import Conflict, FlowChatError, NotFound
+from flowchat.ingest import ending
+from flowchat.ingest.documents import builtin_hash
 from flowchat.net import urls
-from flowchat.services import validate
+from flowchat.services import source_auth
 from flowchat.services.access import require
 from flowchat.services.context import Context
-from flowchat.services.lists import DEFAULT_LIMIT, read_page
-from flowchat.store import audit_log, jobs, sources, versions
+from flowchat.services.lists import Listed, ListRequest, read_page
+from flowchat.services.operations import operation
+from flowchat.services.queueing import next_crawl, queue
+from flowchat.services.source_requests import Auth, NewSource, RecrawlRequest, SourceChange
+from flowchat.store import audit_log, documents, events, jobs, sources
 from flowchat.store.database import Connection
 
-MAX_NAME_CHARS = 200
-MAX_PATTERNS = 100
-_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
-_NOT_YET = ("sitemap", "schedule", "auth")  # fields of the contract
+T = TypeVar("T")
+_WHOLE = RecrawlRequest()
 
 
-@dataclass(frozen=True, slots=True)
-class NewSource:
-    """A site to be crawled. Without a slug it gets one from its host; without a name, the host's."""
-
-    url: str
-    slug: str | None = None
-    name: str | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    max_pages: int | None = None
-    max_depth: int | None = None
-    locale: str = "en"
+@operation("sources.list", "read")
+async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[Source]:
+    """List the sources, newest first."""
+    return await read_page(request, lambda cursor: sources.page(app.db, actor.tenant_id, cursor))
 
 
-def read_new(payload: Any) -> NewSource:
-    """A source as its client sent it. Raises FlowChatError that names the field, also for what can't be done yet."""
-    if isinstance(payload, dict):
-        for field in _NOT_YET:
-            if payload.get(field) is not None:
-                raise validate.invalid(field, f"{field} is not supported yet. Leave it out.")
-        if payload.get("url") is None:
-            raise validate.invalid("url", "url is missing; a source that is not crawled is not supported yet.")
-    return validate.read(payload, NewSource)
-
-
-async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Job]:
-    """Make a source and queue its first crawl.
-
-    Raises FlowChatError naming the field at fault, and Conflict `slug_taken`.
-    """
-    require(actor, "write")
-    url = crawl_url(new.url)
-    host = urlsplit(url).netloc
-    source = Source(
-        id=new_id("src"),
-        tenant_id=actor.tenant_id,
-        slug=_slug(new.slug) if new.slug is not None else slug_of(url),
-        name=validate.name(new.name or host, MAX_NAME_CHARS),
-        url=url,
-        status="pending",
-        locale=validate.locale(new.locale),
-        config=_config(new),
-        live_version=None,
-        pages=0,
-        chunks=0,
-        last_crawl=None,
-        created_at=now(),
-    )
-
-    def transaction(conn: Connection) -> tuple[Source, str]:
-        taken = sources.slugs(conn, actor.tenant_id)
-        if new.slug is not None and source.slug in taken:
-            raise Conflict(
-                "slug_taken", f"There is a source '{source.slug}' already. Choose another slug.", param="slug"
-            )
-        named = replace(source, slug=_free_slug(source.slug, taken))
-        sources.insert(conn, named)
-        audit_log.insert(conn, actor, "sources.create", named.id, slug=named.slug, url=url)
-        return named, queue(app, conn, named, "crawl")
-
-    created, job_id = await app.db.write(transaction)
-    app.wake(job_id)
-    return created, await _job(app, job_id)
-
-
-def crawl_url(text: str) -> str:
-    """The normalised URL of a site. Raises FlowChatError `bad_url`."""
-    url = urls.normalise(text.strip())
-    if url is None:
-        raise FlowChatError(
-            "bad_url", f"'{text[:200]}' can't be crawled: give an address like https://example.com/docs/.", param="url"
-        )
-    return url
-
-
-def slug_of(url: str) -> str:
-    """The slug of a source that was given none, before it is made unique."""
-    host = urlsplit(url).netloc.removeprefix("www.")
-    return re.sub("[^a-z0-9]+", "-", host).strip("-")[:60] or "source"
-
-
-def _slug(slug: str) -> str:
-    if not _SLUG.fullmatch(slug):
-        raise FlowChatError(
-            "bad_slug", "A slug has 1 to 64 lower-case letters, digits and hyphens (not at its ends).", param="slug"
-        )
-    return slug
-
-
-def _free_slug(slug: str, taken: set[str]) -> str:
-    number, free = 1, slug
-    while free in taken:
-        number += 1
-        free = f"{slug}-{number}"
-    return free
-
-
-def _config(new: NewSource) -> CrawlConfig:
-    for field in ("include", "exclude"):
-        if len(getattr(new, field)) > MAX_PATTERNS:
-            raise FlowChatError("too_many_patterns", f"Give at most {MAX_PATTERNS} patterns.", param=field)
-    if new.max_depth is not None and new.max_depth < 0:
-        raise FlowChatError("bad_max_depth", "max_depth must be 0 (only the first page) or more.", param="max_depth")
-    return CrawlConfig(new.include, new.exclude, _max_pages(new.max_pages), new.max_depth)
-
-
-def _max_pages(max_pages: int | None) -> int | None:
-    if max_pages is not None and max_pages < 1:
-        raise FlowChatError("bad_max_pages", "max_pages must be 1 or more.", param="max_pages")
-    return max_pages
-
-
-def queue(app: Context, conn: Connection, source: Source, job_type: JobType, content_hash: str | None = None) -> str:
-    """A new version of the source and the job that builds it, in the caller's transaction. Raises Conflict."""
-    active = jobs.active_id(conn, source.id)
-    if active is not None:
-        raise Conflict("job_active", f"The job {active} is at work on '{source.slug}'. Wait for it, or cancel it.")
-    version_id = versions.insert(conn, source.id, app.settings.embedder, content_hash)
-    return jobs.insert(conn, source.tenant_id, job_type, source.id, version_id)
-
-
-async def _job(app: Context, job_id: str) -> Job:
-    job = await jobs.get(app.db, job_id)
-    if job is None:
-        raise NotFound("job", job_id)
-    return job
-
-
+@operation("sources.get", "read")
 async def get(app: Context, actor: Actor, id_or_slug: str) -> Source:
-    """Raises NotFound."""
-    require(actor, "read")
+    """Show a source, by its id or slug. Raises NotFound."""
     source = await sources.get(app.db, actor.tenant_id, id_or_slug)
     if source is None:
         raise NotFound("source", id_or_slug)
     return source
-
-
-async def list_page(
-    app: Context, actor: Actor, limit: int = DEFAULT_LIMIT, starting_after: str = "", ending_before: str = ""
-) -> tuple[list[Source], bool]:
-    """Newest first, and whether there are more. Raises FlowChatError for a bad limit or cursor."""
-    require(actor, "read")
-
-    async def fetch(count: int) -> list[Source]:
-        return await sources.page(
-            app.db, actor.tenant_id, limit=count, starting_after=starting_after, ending_before=ending_before
-        )
-
-    return await read_page(fetch, limit, starting_after, ending_before)
 
 
 async def slugs(app: Context, actor: Actor) -> dict[str, str]:
@@ -185,22 +54,241 @@ async def by_url(app: Context, actor: Actor, url: str) -> Source | None:
     return await sources.get(app.db, actor.tenant_id, found[0].id) if found else None
 
 
-async def recrawl(app: Context, actor: Actor, id_or_slug: str, max_pages: int | None = None) -> Job:
-    """Queue a crawl into a new version; `max_pages` also becomes the source's. The live version stays until then.
+@operation("sources.create", "write")
+async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Job | None]:
+    """Create a source and start its first crawl. Without `url` and `sitemap` it waits for documents to be uploaded.
 
-    Raises NotFound, Conflict `job_active`, and FlowChatError `no_url` for a source that is not crawled.
+    Raises FlowChatError naming the field at fault, and Conflict `slug_taken` or `no_url`.
     """
-    require(actor, "write")
-    source = await get(app, actor, id_or_slug)
-    if source.url is None:
-        raise FlowChatError("no_url", f"The source '{source.slug}' has no address to crawl.")
-    config = replace(source.config, max_pages=_max_pages(max_pages) or source.config.max_pages)
+    url = _root(new)
+    if url is None:
+        for field in ("schedule", "auth"):
+            if getattr(new, field) is not None:
+                raise _no_url(field)
+    name = (new.name or "").strip() or (urlsplit(url).netloc if url else "Documents")
+    source = Source(
+        id=new_id("src"),
+        tenant_id=actor.tenant_id,
+        slug=new.slug or (slug_of(url) if url else _slugged(name) or "documents"),
+        name=name,
+        url=url,
+        status="pending",
+        locale=new.locale,
+        config=CrawlConfig(new.include, new.exclude, new.max_pages, new.max_depth),
+        live_version=None,
+        pages=0,
+        chunks=0,
+        last_crawl=None,
+        created_at=now(),
+        schedule=new.schedule,
+        sitemap=crawl_url(new.sitemap, "sitemap") if new.sitemap else None,
+        auth=source_auth.seal(app.settings.data_dir, new.auth) if new.auth else None,
+    )
+
+    def transaction(conn: Connection) -> tuple[Source, str | None]:
+        taken = sources.slugs(conn, actor.tenant_id)
+        if new.slug is not None and new.slug in taken:
+            raise _slug_taken(new.slug)
+        named = replace(source, slug=_free_slug(source.slug, taken))
+        sources.insert(conn, named)
+        audit_log.insert(conn, actor, "sources.create", named.id, slug=named.slug, url=url)
+        job_id = queue(conn, named, "crawl", app.settings.embedder) if url else None
+        return _find(conn, actor, named.id), job_id
+
+    created, job_id = await app.db.write(transaction)
+    if job_id is None:
+        return created, None
+    app.wake(job_id)
+    return created, await _job(app, job_id)
+
+
+def _root(new: NewSource) -> str | None:
+    if new.url is not None:
+        return crawl_url(new.url)
+    if new.sitemap is not None:
+        parts = urlsplit(crawl_url(new.sitemap, "sitemap"))
+        return f"{parts.scheme}://{parts.netloc}/"
+    return None
+
+
+def crawl_url(text: str, param: str = "url") -> str:
+    """The normalised URL of a site. Raises FlowChatError `bad_url`."""
+    url = urls.normalise(text.strip())
+    if url is None:
+        raise FlowChatError(
+            "bad_url", f"'{text[:200]}' can't be crawled: give an address like https://example.com/docs/.", param=param
+        )
+    return url
+
+
+def slug_of(url: str) -> str:
+    """The slug of a source that was given none, before it is made unique."""
+    return _slugged(urlsplit(url).netloc.removeprefix("www.")) or "source"
+
+
+def _slugged(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower())[:60].strip("-")
+
+
+def _free_slug(slug: str, taken: set[str]) -> str:
+    number, free = 1, slug
+    while free in taken:
+        number += 1
+        free = f"{slug}-{number}"
+    return free
+
+
+@operation("sources.update", "write")
+async def update(app: Context, actor: Actor, id_or_slug: str, change: SourceChange) -> Source:
+    """Change a source. Raises NotFound, and Conflict `slug_taken`, `no_url`, `source_revoked` or `builtin_source`."""
+    auth = source_auth.seal(app.settings.data_dir, change.auth) if isinstance(change.auth, Auth) else change.auth
 
     def transaction(conn: Connection) -> str:
-        sources.set_config(conn, source.id, config)
+        source = _find(conn, actor, id_or_slug)
+        changed = _changed(source, change, auth)
+        if changed.slug != source.slug and changed.slug in sources.slugs(conn, actor.tenant_id):
+            raise _slug_taken(changed.slug)
+        sources.update(conn, changed)
+        fields = [name for name in change.__struct_fields__ if getattr(change, name) is not UNSET]
+        audit_log.insert(conn, actor, "sources.update", source.id, fields=fields)
+        return source.id
+
+    return await get(app, actor, await app.db.write(transaction))
+
+
+def _changed(source: Source, change: SourceChange, auth: str | UnsetType | None) -> Source:
+    """The source as it is to be. `auth` is sealed."""
+    require_answering(source)
+    if source.is_builtin and change.slug not in (UNSET, source.slug):
+        raise Conflict("builtin_source", "The homepage asks FlowChat's own documentation by its slug.", param="slug")
+    if source.url is None:
+        for field in ("url", "sitemap", "schedule", "auth"):
+            if getattr(change, field) not in (UNSET, None):
+                raise _no_url(field)
+    url = crawl_url(change.url) if change.url is not UNSET else source.url
+    if auth is UNSET:
+        auth = source.auth if _origin(url) == _origin(source.url) else None
+    schedule = _given(change.schedule, source.schedule)
+    due = source.next_crawl
+    if schedule != source.schedule:
+        due = next_crawl(schedule) if schedule else None
+    return replace(
+        source,
+        slug=_given(change.slug, source.slug),
+        name=_given(change.name, "").strip() or source.name,
+        url=url,
+        locale=_given(change.locale, source.locale),
+        config=CrawlConfig(
+            _given(change.include, source.config.include),
+            _given(change.exclude, source.config.exclude),
+            _given(change.max_pages, source.config.max_pages),
+            _given(change.max_depth, source.config.max_depth),
+        ),
+        schedule=schedule,
+        next_crawl=due,
+        sitemap=crawl_url(change.sitemap, "sitemap") if change.sitemap else _given(change.sitemap, source.sitemap),
+        auth=auth,
+    )
+
+
+def _given(sent: T | UnsetType, present: T) -> T:
+    return present if isinstance(sent, UnsetType) else sent
+
+
+def _origin(url: str | None) -> tuple[str, str]:
+    parts = urlsplit(url or "")
+    return parts.scheme, parts.netloc
+
+
+@operation("sources.recrawl", "write")
+async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlRequest = _WHOLE) -> Job:
+    """Queue a crawl into a new version. The live version answers until that is indexed.
+
+    The documents of a source that is not crawled are indexed anew. Raises NotFound, and Conflict `job_active` or
+    `source_revoked`.
+    """
+
+    def transaction(conn: Connection) -> str:
+        source = _find(conn, actor, id_or_slug)
+        require_answering(source)
         audit_log.insert(conn, actor, "sources.recrawl", source.id)
-        return queue(app, conn, source, "crawl")
+        if source.url is not None:
+            return queue(conn, source, "crawl", app.settings.embedder, max_pages=request.max_pages)
+        if source.is_builtin:
+            return queue(conn, source, "index_docs", app.settings.embedder, builtin_hash())
+        digest = documents.digest(conn, source.id)
+        return queue(conn, source, "index_documents", app.settings.embedder, digest)
 
     job_id = await app.db.write(transaction)
     app.wake(job_id)
     return await _job(app, job_id)
+
+
+@operation("sources.revoke", "write")
+async def revoke(app: Context, actor: Actor, id_or_slug: str) -> Source:
+    """Stop a source from answering, at once and for good; its content is deleted in the background.
+
+    Answers in the making that use it end with an error, its job is canceled. Doing it again changes nothing.
+    Raises NotFound.
+    """
+
+    def transaction(conn: Connection) -> str:
+        source = _find(conn, actor, id_or_slug)
+        revoke_within(conn, actor, source)
+        return source.id
+
+    source_id = await app.db.write(transaction)
+    await app.revocations.add("source", source_id)
+    return await get(app, actor, source_id)
+
+
+@operation("sources.delete", "write")
+async def delete(app: Context, actor: Actor, id_or_slug: str) -> None:
+    """Revoke a source and remove it from every list. Its slug is free at once. Raises NotFound."""
+
+    def transaction(conn: Connection) -> str:
+        source = _find(conn, actor, id_or_slug)
+        revoke_within(conn, actor, source)
+        sources.hide(conn, source.id)
+        audit_log.insert(conn, actor, "sources.delete", source.id, slug=source.slug)
+        return source.id
+
+    await app.revocations.add("source", await app.db.write(transaction))
+
+
+def revoke_within(conn: Connection, actor: Actor, source: Source) -> None:
+    """Revoke it in the caller's transaction. Tell `app.revocations` after that."""
+    if source.status == "revoked":
+        return
+    sources.revoke(conn, source.id)
+    ending.retire(conn, source)
+    events.record(conn, source.tenant_id, "source.revoked", {"source": source.id, "slug": source.slug})
+    audit_log.insert(conn, actor, "sources.revoke", source.id)
+
+
+def _find(conn: Connection, actor: Actor, id_or_slug: str) -> Source:
+    source = sources.find(conn, actor.tenant_id, id_or_slug)
+    if source is None:
+        raise NotFound("source", id_or_slug)
+    return source
+
+
+def require_answering(source: Source) -> None:
+    """Raises Conflict `source_revoked`."""
+    if source.status == "revoked":
+        raise Conflict("source_revoked", f"The source '{source.slug}' is revoked for good. Create another one.")
+
+
+def _slug_taken(slug: str) -> Conflict:
+    return Conflict("slug_taken", f"There is a source '{slug}' already. Choose another slug.", param="slug")
+
+
+def _no_url(field: str) -> Conflict:
+    return Conflict("no_url", f"A source without an address, which is not crawled, has no {field}.", param=field)
+
+
+async def _job(app: Context, job_id: str) -> Job:
+    job = await jobs.get(app.db, job_id)
+    if job is None:
+        raise NotFound("job", job_id)
+    return job

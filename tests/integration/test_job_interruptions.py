@@ -14,9 +14,9 @@ from loopback import redirect
 
 from flowchat.errors import FlowChatError
 from flowchat.ingest import pipeline
-from flowchat.services import jobs, sources, startup
+from flowchat.services import jobs, sources, startup, worker
 from flowchat.services.check import check
-from flowchat.services.sources import NewSource
+from flowchat.services.source_requests import NewSource
 from flowchat.store import jobs as job_store
 from flowchat.store import pages as page_store
 from flowchat.store import versions
@@ -53,7 +53,7 @@ async def test_an_interrupted_crawl_resumes_without_double_work(
     async with site(chain()) as server:
         async with running(tmp_path / "first", fake_engines(embedder=embedder)) as app:
             _, job = await sources.create(app, await operator(app), NewSource(server.url + "/", slug="site"))
-            work = asyncio.create_task(jobs.run(app, job.id))
+            work = asyncio.create_task(worker.run(app, job.id))
             loop = asyncio.get_running_loop()
             interrupt: dict[str, Callable[[], object]] = {
                 "stopped": app.stopping.set,
@@ -100,7 +100,7 @@ async def test_a_redirect_cut_in_two_loses_no_page(tmp_path: Path, monkeypatch: 
     async with site(answers) as server, running(tmp_path, fake_engines(embedder=embedder)) as app:
         embedder.before_embedding = Interrupter(2, app.stopping.set)
         _, job = await sources.create(app, await operator(app), NewSource(server.url + "/", slug="site"))
-        await jobs.run(app, job.id)
+        await worker.run(app, job.id)
         app.stopping.clear()
         job = await finished(app, job)
         assert (job.status, job.progress.indexed) == ("succeeded", 2)
@@ -108,14 +108,14 @@ async def test_a_redirect_cut_in_two_loses_no_page(tmp_path: Path, monkeypatch: 
 
 
 async def test_cancel(tmp_path: Path, small_batches: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RENEW_S", 0.0)
+    monkeypatch.setattr(worker, "RENEW_S", 0.0)
     embedder = FakeEmbedder()
     async with site(chain()) as server, running(tmp_path, fake_engines(embedder=embedder)) as app:
         actor = await operator(app)
         _, waiting = await sources.create(app, actor, NewSource(server.url + "/", slug="waiting"))
         waiting = await jobs.cancel(app, actor, waiting.id)
         assert (waiting.status, (await source_of(app, waiting)).status) == ("canceled", "failed")
-        await jobs.run(app, waiting.id)
+        await worker.run(app, waiting.id)
         assert (await jobs.get(app, actor, waiting.id)).attempts == 0
 
         _, job = await sources.create(app, actor, NewSource(server.url + "/", slug="site"))
@@ -141,7 +141,7 @@ async def test_one_job_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(FlowChatError, match=job.id) as caught:
             await sources.recrawl(app, actor, "site")
         assert (caught.value.code, caught.value.status) == ("job_active", 409)
-        await asyncio.gather(*(jobs.run(app, job.id) for _ in range(3)))
+        await asyncio.gather(*(worker.run(app, job.id) for _ in range(3)))
         assert (await jobs.get(app, actor, job.id)).attempts == 1
         assert requested(server).count("/p1") == 1
 

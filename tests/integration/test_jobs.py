@@ -13,9 +13,9 @@ from loopback import answer, redirect
 from flowchat.app import again_and_again
 from flowchat.errors import FlowChatError
 from flowchat.ingest import crawl
-from flowchat.services import jobs, sources
+from flowchat.services import jobs, sources, worker
 from flowchat.services.check import check
-from flowchat.services.sources import NewSource
+from flowchat.services.source_requests import NewSource
 from flowchat.store import versions
 from flowchat.store.database import connect
 from flowchat.tasks import QUEUE_FILE, Queue
@@ -212,10 +212,10 @@ async def test_disposing_stops_with_the_appliance(tmp_path: Path) -> None:
         version_id = await app.db.write(lambda conn: versions.insert(conn, failed.source_id or "", "fake-embedder"))
         await app.db.write(lambda conn: versions.fail_building(conn, failed.source_id or ""))
         app.stopping.set()
-        await jobs.dispose(app)
+        await worker.dispose(app)
         assert await versions.get(app.db, version_id) is not None
         app.stopping.clear()
-        await jobs.dispose(app)
+        await worker.dispose(app)
         assert await versions.get(app.db, version_id) is None
 
 

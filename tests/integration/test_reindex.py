@@ -10,8 +10,7 @@ from fakes import FakeEmbedder, fake_engines
 
 from flowchat.domain import Job
 from flowchat.engines.protocols import Engines
-from flowchat.errors import FlowChatError
-from flowchat.services import jobs, sources, startup
+from flowchat.services import jobs, sources, startup, worker
 from flowchat.services.check import check
 from flowchat.services.context import Appliance
 from flowchat.store import jobs as job_store
@@ -30,7 +29,7 @@ async def run_waiting(app: Appliance) -> list[Job]:
     await startup.queue_missing_work(app)
     waiting = await job_store.waiting(app.db)
     for job_id in waiting:
-        await jobs.run(app, job_id)
+        await worker.run(app, job_id)
     return [await jobs.get(app, actor, job_id) for job_id in waiting]
 
 
@@ -44,8 +43,11 @@ async def test_documents_are_indexed_when_they_change(tmp_path: Path, fake_docs:
         fake_docs["more"] = "# More\n\nAll about rhubarb.\n"
         [job] = await run_waiting(app)
         assert await found(app, docs, "rhubarb") == ["/docs/more#more"]
-        with pytest.raises(FlowChatError, match="no address"):
-            await sources.recrawl(app, await operator(app), "docs")
+        again = await sources.recrawl(app, await operator(app), "docs")
+        await worker.run(app, again.id)
+        embedder = app.engines.embedder
+        assert isinstance(embedder, FakeEmbedder)
+        assert again.type == "index_docs" and len(embedder.embedded) == 3  # the unchanged ones only once
 
 
 async def test_documents_that_change_while_they_are_indexed(tmp_path: Path, fake_docs: dict[str, str]) -> None:

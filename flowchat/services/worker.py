@@ -1,0 +1,232 @@
+"""The worker that does a job, and lets go of it when it must."""
+
+import asyncio
+import logging
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from flowchat.domain import Job, JobProgress, JobStatus, Source, Version
+from flowchat.errors import FlowChatError
+from flowchat.ingest import disposal, ending, pipeline
+from flowchat.ingest.crawl import SiteFault
+from flowchat.ingest.documents import builtin_hash
+from flowchat.net.fetch import Fetcher
+from flowchat.services import source_auth
+from flowchat.services.context import Appliance, Context
+from flowchat.store import documents, jobs, sources, versions
+from flowchat.store.database import Connection
+
+RENEW_S = 5.0
+LOOK_S = 0.25
+
+log = logging.getLogger(__name__)
+
+
+async def wake_waiting(app: Context) -> None:
+    """Tell the workers of every job that waits: its wake-up may have been lost."""
+    for job_id in await jobs.waiting(app.db):
+        app.wake(job_id)
+
+
+@dataclass(slots=True)
+class _Lease:
+    """This worker's hold of a job. `lost_by` says why it must let go."""
+
+    job: Job
+    owner: str
+    stopping: threading.Event
+    lost_by: Literal["", "cancel", "stop", "other worker"] = ""
+    build: pipeline.Build | None = None
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether there were pages to index, now or before an interruption."""
+        return self.build.is_fetched if self.build else self.job.progress.indexed > 0
+
+    def check(self) -> None:
+        if self.stopping.is_set():
+            self.lost_by = self.lost_by or "stop"
+        if self.lost_by:
+            raise pipeline.Canceled(self.lost_by)
+
+
+async def run(app: Appliance, job_id: str) -> None:
+    """Work on a job until it ends, unless somebody else does. May be called any number of times for one job.
+
+    When the appliance stops, or this task is cancelled, the job is queued again and goes on where it was.
+    """
+    lease = await _claim(app, job_id)
+    if lease is None:
+        return
+    work = asyncio.create_task(_work(app, lease))
+    watch = asyncio.create_task(_watch(app, lease, work))
+    try:
+        await work
+    except asyncio.CancelledError:
+        from_outside = not lease.lost_by
+        lease.lost_by = lease.lost_by or "stop"  # the embedding thread looks at this
+        await _let_go(app, lease)
+        if from_outside:
+            raise
+    except pipeline.Canceled:
+        await _let_go(app, lease)
+    except SiteFault as error:
+        await _end(app, lease, "failed", error.message, is_fetched=False)
+    except FlowChatError as error:
+        await _end(app, lease, "failed", error.message, is_fetched=lease.is_fetched)
+    except Exception:
+        log.exception("job %s failed", job_id)
+        message = "An unexpected error stopped this job; the appliance's log has the details."
+        await _end(app, lease, "failed", message, is_fetched=lease.is_fetched)
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+    if lease.lost_by != "stop":
+        await dispose(app)
+
+
+async def dispose(app: Appliance) -> None:
+    """Delete what old versions and revoked sources have left; stops early when the appliance does."""
+    await disposal.dispose(app.db, app.stopping.is_set)
+
+
+async def _claim(app: Appliance, job_id: str) -> _Lease | None:
+    """The job, if it was free to take."""
+    owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+    job = await jobs.get(app.db, job_id)
+    if job is None or app.stopping.is_set():
+        return None
+
+    def transaction(conn: Connection) -> bool:
+        taken = jobs.claim(conn, job_id, owner)
+        if taken and job.source_id is not None:
+            sources.set_status(conn, job.source_id, "crawling")
+        return taken
+
+    if not await app.db.write(transaction):
+        return None
+    claimed = await jobs.get(app.db, job_id)
+    return _Lease(claimed or job, owner, app.stopping)
+
+
+async def _work(app: Appliance, lease: _Lease) -> None:
+    if lease.job.attempts > jobs.MAX_ATTEMPTS:
+        raise FlowChatError("too_many_attempts", f"Given up after {jobs.MAX_ATTEMPTS} interruptions.")
+    fetcher = Fetcher(app.settings)
+    try:
+        is_done = False
+        while not is_done:
+            lease.build = await _build(app, lease, fetcher)
+            is_done = await pipeline.run(lease.build)
+    finally:
+        await fetcher.aclose()
+
+
+async def _build(app: Appliance, lease: _Lease, fetcher: Fetcher) -> pipeline.Build:
+    job = await jobs.get(app.db, lease.job.id) or lease.job
+    source = await sources.get(app.db, job.tenant_id, job.source_id or "")
+    if source is None:
+        raise FlowChatError("source_gone", "The source of this job is gone.")
+    live = await versions.get(app.db, source.live_version or "")
+    return pipeline.Build(
+        settings=app.settings,
+        db=app.db,
+        embedder=app.engines.embedder,
+        gate=app.gate,
+        fetcher=fetcher,
+        job=job,
+        owner=lease.owner,
+        source=source,
+        version=await _version(app, lease, job, source),
+        check=lease.check,
+        headers=source_auth.headers(app.settings.data_dir, source),
+        former=live if live is not None and live.embedder == app.engines.embedder.name else None,
+    )
+
+
+async def _version(app: Appliance, lease: _Lease, job: Job, source: Source) -> Version:
+    """The job's version, or a new one in its place if the embedder or the documents have changed since."""
+    embedder = app.engines.embedder.name
+
+    def transaction(conn: Connection) -> str:
+        if not jobs.renew(conn, job.id, lease.owner):
+            raise pipeline.Canceled("another worker has this job")
+        content_hash = _content_hash(conn, job, source)
+        begun = versions.find(conn, source.id, job.version_id or "")
+        if begun is not None and (begun.status, begun.embedder, begun.content_hash) == (
+            "building",
+            embedder,
+            content_hash,
+        ):
+            return begun.id
+        versions.fail_building(conn, source.id)
+        version_id = versions.insert(conn, source.id, embedder, content_hash)
+        jobs.set_version(conn, job.id, version_id)
+        jobs.set_progress(conn, job.id, JobProgress())
+        return version_id
+
+    version = await versions.get(app.db, await app.db.write(transaction))
+    if version is None:
+        raise FlowChatError("version_gone", "The version of this job is gone.")
+    return version
+
+
+def _content_hash(conn: Connection, job: Job, source: Source) -> str | None:
+    """Of what the version is made of, where that isn't crawled."""
+    match job.type:
+        case "index_docs":
+            return builtin_hash()
+        case "index_documents":
+            return documents.digest(conn, source.id)
+        case _:
+            return None
+
+
+async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> None:
+    """Renew the lease, and stop the work when that must end."""
+    renew_at = 0.0
+    while not lease.lost_by:
+        if lease.stopping.is_set():
+            lease.lost_by = "stop"
+        elif time.monotonic() >= renew_at:
+            renew_at = time.monotonic() + RENEW_S
+            try:
+                await _renew(app, lease)
+            except Exception:
+                log.exception("renewing the lease of job %s failed; it is tried again", lease.job.id)
+        if not lease.lost_by:
+            await asyncio.sleep(LOOK_S)
+    work.cancel()
+
+
+async def _renew(app: Appliance, lease: _Lease) -> None:
+    held = await app.db.write(lambda conn: jobs.renew(conn, lease.job.id, lease.owner))
+    job = await jobs.get(app.db, lease.job.id)
+    if not held:
+        lease.lost_by = "other worker"
+    elif job is not None and job.cancel_requested:
+        lease.lost_by = "cancel"
+
+
+async def _let_go(app: Appliance, lease: _Lease) -> None:
+    if lease.lost_by == "cancel":
+        await _end(app, lease, "canceled", None, is_fetched=lease.is_fetched)
+    elif lease.lost_by == "stop":
+        await app.db.write(lambda conn: jobs.release(conn, lease.job.id, lease.owner))
+
+
+async def _end(app: Appliance, lease: _Lease, status: JobStatus, error: str | None, *, is_fetched: bool) -> None:
+    def transaction(conn: Connection) -> bool:
+        # The last transaction of the work may have ended the job just before it was interrupted.
+        if not jobs.renew(conn, lease.job.id, lease.owner):
+            return False
+        job = jobs.find(conn, lease.job.id) or lease.job
+        ending.give_up(conn, job, status, error, is_fetched=is_fetched)
+        return True
+
+    if await app.db.write(transaction):
+        log.info("job %s: %s%s", lease.job.id, status, f": {error}" if error else "")
