@@ -2,63 +2,73 @@
 
 Sentences of the sources that answer by themselves open the answer word for word, at once; then the model goes on, and
 only what its sources entail is shown. Whether to answer at all is decided from the reranker's scores, before any text:
-a small model asked whether it knows says "no" to what it could answer and "yes" to what it can't.
+a small model asked whether it knows says "no" to what it could answer and "yes" to what it can't. An operator's own
+answer to the same question comes before all that, word for word.
 """
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flowchat.answer.curated import Matcher
 from flowchat.answer.generate import build_messages, is_finished, without_preamble, write_sentences
 from flowchat.answer.phrases import phrase
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
-from flowchat.answer.rerank import Evidence, rank_sentences, rerank
-from flowchat.answer.retrieve import retrieve
-from flowchat.answer.verify import Verdict, verify
-from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Version
+from flowchat.answer.rerank import HITS, Evidence, rank_sentences, rerank
+from flowchat.answer.retrieve import retrieve, standalone_query
+from flowchat.answer.verify import Support, verify
+from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Verdict, Version
 from flowchat.engines.priority import BulkGate
-from flowchat.engines.protocols import Engines, GenerationUsage, Generator
+from flowchat.engines.protocols import Engines, GenerationUsage, Generator, Vectors
 from flowchat.errors import ModelError
 from flowchat.sentences import split_sentences
 from flowchat.settings import Settings
+from flowchat.store import curated_answers
 from flowchat.store.database import Database
 
 MAX_QUOTES = 3
 SUGGESTIONS = 3
 PREVIEW_CHARS = 240
 
-_FOLLOWS_UP = re.compile(
-    r"\b(it|its|they|them|their|that|this|those|these|there|one|ones)\b|^(and|but|what about|why|how so)\b"
-)
-_SHORT_WORDS = 4
-
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`history` are the conversation's former questions, oldest first; `versions` is what may be searched."""
+    """`history` are the conversation's former questions, oldest first; `versions` is what may be searched.
+
+    Curated answers are those of `source_ids`, the sources that are asked, and, with `is_tenant_wide` (the key may ask
+    every source), those of the tenant as a whole.
+    """
 
     query: str
     history: tuple[str, ...]
     versions: tuple[Version, ...]
     mode: Mode
     locale: str
+    tenant_id: str
+    source_ids: tuple[str, ...]
+    is_tenant_wide: bool
 
 
 @dataclass(slots=True)
 class Answer:
-    """Filled in as the events are made; complete when they end."""
+    """Filled in as the events are made; complete when they end.
+
+    `query_vector` is what the question was searched by; None before that, or where there was nothing to search.
+    `verdicts` are also of sentences that were withheld.
+    """
 
     text: str = ""
     refusal: bool = False
     reason: str | None = None
     chunks: list[Hit] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    query_vector: Vectors | None = None
     suggestions: list[dict[str, str]] = field(default_factory=list)
     tokens_in: int = 0
     tokens_out: int = 0
@@ -78,23 +88,53 @@ class Answerer:
         yield Event("retrieval.started", {"query": question.query})
         with self._gate.interactive():
             query = standalone_query(question.query, question.history)
-            hits, ranked = await self._find(query, question.versions)
-            answer.chunks = hits
-            yield Event("retrieval.reranked", {"chunks": [_hit_data(hit) for hit in hits]})
-            if not ranked or ranked[0].score < self._settings.refuse_below:
-                yield _refuse(answer, question.locale, "not_covered")
-                return
+            own = await self._find_curated(question, query, answer)
+            hits = await self._find(query, question.versions, answer)
+            answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
+            yield Event("retrieval.reranked", {"chunks": [_hit_data(hit) for hit in answer.chunks]})
             script = _Script(answer)
+            if own:
+                for event in self._quote_whole(own, script):
+                    yield event
+                return
+            ranked = await asyncio.to_thread(rank_sentences, self._engines.reranker, query, hits) if hits else []
+            if not ranked or ranked[0].score < self._settings.refuse_below:
+                yield _refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
+                return
             async with aclosing(self._tell(query, question.mode, ranked, script, answer)) as events:
                 async for event in events:
                     yield event
 
-    async def _find(self, query: str, versions: Sequence[Version]) -> tuple[list[Hit], list[Evidence]]:
+    async def _find_curated(self, question: Question, query: str, answer: Answer) -> Chunk | None:
+        """The curated answer to this question, as what an answer cites."""
+        embedder, sources = self._engines.embedder, question.source_ids
+        candidates = await curated_answers.of_sources(
+            self._db,
+            question.tenant_id,
+            sources,
+            embedder.name,
+            embedder.dims,
+            is_tenant_wide=question.is_tenant_wide,
+        )
+        if not candidates.ids:
+            return None
+        vector = await self._embed(query, answer)
+        matcher = Matcher(self._engines.verifier, candidates)
+        curated_id = await asyncio.to_thread(matcher.find, (question.query, query), vector)
+        chunk = await curated_answers.chunk(self._db, curated_id, sources) if curated_id else None
+        return replace(chunk, url=chunk.url or f"{self._settings.origin}/") if chunk else None
+
+    async def _find(self, query: str, versions: Sequence[Version], answer: Answer) -> list[Hit]:
         if not versions:
-            return [], []
-        chunks = await retrieve(self._db, self._engines.embedder, query, versions)
-        hits = await asyncio.to_thread(rerank, self._engines.reranker, query, chunks)
-        return hits, await asyncio.to_thread(rank_sentences, self._engines.reranker, query, hits)
+            return []
+        vector = await self._embed(query, answer)
+        chunks = await retrieve(self._db, self._engines.embedder.name, query, vector, versions)
+        return await asyncio.to_thread(rerank, self._engines.reranker, query, chunks)
+
+    async def _embed(self, query: str, answer: Answer) -> Vectors:
+        if answer.query_vector is None:
+            answer.query_vector = await asyncio.to_thread(self._engines.embedder.embed_query, query)
+        return answer.query_vector
 
     async def _tell(
         self, query: str, mode: Mode, ranked: Sequence[Evidence], script: "_Script", answer: Answer
@@ -119,8 +159,17 @@ class Answerer:
             event
             for quote in quotes
             for number, sentence in enumerate(quote.sentences)
-            for event in script.show(sentence, Verdict(quote.chunk, 1.0, sentence), "\n\n" if number == 0 else " ")
+            for event in script.show(sentence, Support(quote.chunk, 1.0, sentence), "\n\n" if number == 0 else " ")
         ]
+
+    def _quote_whole(self, chunk: Chunk, script: "_Script") -> list[Event]:
+        """A chunk's text exactly as it is, sentence by sentence."""
+        events, end = [], 0
+        for sentence in split_sentences(chunk.text):
+            start = chunk.text.index(sentence, end)
+            events += script.show(sentence, Support(chunk, 1.0, sentence), chunk.text[end:start])
+            end = start + len(sentence)
+        return events
 
     async def _generate(
         self,
@@ -159,18 +208,18 @@ class Answerer:
         sentence = without_preamble(sentence)
         if not is_finished(sentence) or any(says_the_same(sentence, other) for other in said):
             return []
-        verdict = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
-        if verdict.score < self._settings.verify_threshold:
-            return [script.withhold(verdict)]
+        support = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
+        if support.score < self._settings.verify_threshold:
+            return [script.withhold(support)]
         said.append(sentence)
-        return script.show(sentence, verdict, "\n\n")
+        return script.show(sentence, support, "\n\n")
 
     async def _annotate(
         self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: "_Script"
     ) -> list[Event]:
         """The citation and the verdict of a sentence that is shown already."""
-        verdict = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
-        return script.cite(verdict, ok=verdict.score >= self._settings.verify_threshold)
+        support = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
+        return script.cite(support, ok=support.score >= self._settings.verify_threshold)
 
 
 class _Script:
@@ -184,9 +233,9 @@ class _Script:
     def shown(self) -> bool:
         return bool(self._answer.citations)
 
-    def show(self, sentence: str, verdict: Verdict, glue: str) -> list[Event]:
+    def show(self, sentence: str, support: Support, glue: str) -> list[Event]:
         """A verified sentence's text, its citation and its verdict."""
-        return [self.say(sentence, glue), *self.cite(verdict, ok=True)]
+        return [self.say(sentence, glue), *self.cite(support, ok=True)]
 
     def say(self, text: str, glue: str) -> Event:
         """A piece of the answer. `glue` parts it from what was said before."""
@@ -195,33 +244,28 @@ class _Script:
         self._answer.text += text
         return Event("generation.token", {"text": text})
 
-    def cite(self, verdict: Verdict, *, ok: bool) -> list[Event]:
+    def cite(self, support: Support, *, ok: bool) -> list[Event]:
         """The citation and the verdict of the sentence that was said last."""
-        self._refs += 1
-        chunk = verdict.chunk
+        chunk = support.chunk
+        verdict = self._judge(support, ok=ok)
         self._answer.citations.append(
-            Citation(self._refs, chunk.id, chunk.url, chunk.title, verdict.evidence, ok, round(verdict.score, 4))
+            Citation(verdict["ref"], chunk.id, chunk.url, chunk.title, support.evidence, ok, verdict["score"])
         )
         return [
-            Event("generation.cited", {"ref": self._refs, "chunkId": chunk.id}),
-            Event("nli.verified", self._verdict(verdict, ok) | {"evidence": verdict.evidence}),
+            Event("generation.cited", {"ref": verdict["ref"], "chunkId": chunk.id}),
+            Event("nli.verified", verdict | {"evidence": support.evidence}),
         ]
 
-    def withhold(self, verdict: Verdict) -> Event:
+    def withhold(self, support: Support) -> Event:
         """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
+        return Event("nli.verified", self._judge(support, ok=False) | {"chunkId": support.chunk.id})
+
+    def _judge(self, support: Support, *, ok: bool) -> dict[str, Any]:
+        """A verdict with the next reference."""
         self._refs += 1
-        return Event("nli.verified", self._verdict(verdict, ok=False) | {"chunkId": verdict.chunk.id})
-
-    def _verdict(self, verdict: Verdict, ok: bool) -> dict[str, Any]:
-        return {"ref": self._refs, "ok": ok, "score": round(verdict.score, 4)}
-
-
-def standalone_query(query: str, history: Sequence[str]) -> str:
-    """A follow-up question with the question before it, so that it can be searched for by itself."""
-    if not history:
-        return query
-    leans = _FOLLOWS_UP.search(query.lower()) or len(query.split()) <= _SHORT_WORDS
-    return f"{history[-1]} {query}" if leans else query
+        score = round(support.score, 4)
+        self._answer.verdicts.append(Verdict(self._refs, ok, score, support.chunk.id))
+        return {"ref": self._refs, "ok": ok, "score": score}
 
 
 def _refuse(answer: Answer, locale: str, reason: str) -> Event:
@@ -229,6 +273,7 @@ def _refuse(answer: Answer, locale: str, reason: str) -> Event:
     answer.refusal, answer.reason = True, reason
     answer.text = phrase("refusal", locale)
     pages = {hit.chunk.url.partition("#")[0]: hit.chunk.title for hit in answer.chunks}
+    pages.pop("", None)  # uploaded documents without an address can't be opened
     answer.suggestions = [{"url": url, "title": title} for url, title in list(pages.items())[:SUGGESTIONS]]
     return Event("generation.token", {"text": answer.text})
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from flowchat.domain import Chunk, Version
-from flowchat.engines.protocols import Embedder
+from flowchat.engines.protocols import Vectors
 from flowchat.store import chunks as chunk_store
 from flowchat.store.database import Database
 
@@ -19,12 +19,25 @@ _STOP_WORDS = frozenset(
     "its may me might my of on or our should so some than that the their them then there these they this to us was we "
     "were what when where which who why will with would you your".split()
 )
+_FOLLOWS_UP = re.compile(
+    r"\b(it|its|they|them|their|that|this|those|these|there|one|ones)\b|^(and|but|what about|why|how so)\b"
+)
+_SHORT_WORDS = 4
 
 
-async def retrieve(db: Database, embedder: Embedder, query: str, versions: Sequence[Version]) -> list[Chunk]:
+def standalone_query(query: str, history: Sequence[str]) -> str:
+    """A follow-up question with the question before it, so that it can be searched for by itself."""
+    if not history:
+        return query
+    leans = _FOLLOWS_UP.search(query.lower()) or len(query.split()) <= _SHORT_WORDS
+    return f"{history[-1]} {query}" if leans else query
+
+
+async def retrieve(
+    db: Database, embedder: str, query: str, vector: Vectors, versions: Sequence[Version]
+) -> list[Chunk]:
     """At most CANDIDATES chunks of the versions, best first. Vectors of another embedder are not searched."""
-    vector = await asyncio.to_thread(embedder.embed_query, query)
-    comparable = [version.seq for version in versions if version.embedder == embedder.name]
+    comparable = [version.seq for version in versions if version.embedder == embedder]
     by_words, by_vectors = await asyncio.gather(
         chunk_store.search_words(db, [version.seq for version in versions], query_words(query), CANDIDATES_EACH),
         chunk_store.search_vectors(db, comparable, vector, CANDIDATES_EACH),

@@ -20,7 +20,7 @@ _SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Support:
     """The best-supporting chunk with its probability of entailment (0-1) and the text that was read."""
 
     chunk: Chunk
@@ -28,20 +28,20 @@ class Verdict:
     evidence: str
 
 
-def verify(verifier: Verifier, sentence: str, chunks: Sequence[Chunk]) -> Verdict:
-    """The verdict of the chunk that supports the sentence best. Blocking. chunks: at least one."""
-    return max((_verdict(verifier, sentence, chunk) for chunk in chunks), key=lambda verdict: verdict.score)
+def verify(verifier: Verifier, sentence: str, chunks: Sequence[Chunk]) -> Support:
+    """The support of the chunk that supports the sentence best. Blocking. chunks: at least one."""
+    return max((_support(verifier, sentence, chunk) for chunk in chunks), key=lambda support: support.score)
 
 
-def _verdict(verifier: Verifier, sentence: str, chunk: Chunk) -> Verdict:
+def _support(verifier: Verifier, sentence: str, chunk: Chunk) -> Support:
     if _flat(sentence) in {_flat(whole) for whole in split_sentences(chunk.text)}:
-        return Verdict(chunk, 1.0, sentence)
+        return Support(chunk, 1.0, sentence)
     if _numbers(sentence) - _numbers(f"{chunk.place} {chunk.text}"):
-        return Verdict(chunk, 0.0, "")
+        return Support(chunk, 0.0, "")
     windows = _windows(chunk)
     scores = verifier.entailment([(window, sentence) for window in windows])
     score, evidence = max(zip(scores, windows, strict=True))
-    return Verdict(chunk, score, evidence)
+    return Support(chunk, score, evidence)
 
 
 def _windows(chunk: Chunk) -> list[str]:

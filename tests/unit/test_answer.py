@@ -9,10 +9,10 @@ import pytest
 from fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
 
 from flowchat.answer.generate import is_finished, without_preamble
-from flowchat.answer.pipeline import Answer, Answerer, Question, standalone_query
+from flowchat.answer.pipeline import Answer, Answerer, Question
 from flowchat.answer.quote import says_the_same, select_quotes
 from flowchat.answer.rerank import Evidence
-from flowchat.answer.retrieve import fuse, query_words
+from flowchat.answer.retrieve import fuse, query_words, standalone_query
 from flowchat.answer.verify import verify
 from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, Source, new_id, now
 from flowchat.engines.priority import BulkGate
@@ -67,7 +67,7 @@ async def ask(
         assert version is not None
         answerer = Answerer(Settings(lead_quotes=lead_quotes, refuse_below=0.3), db, engines, BulkGate())
         answer = Answer()
-        question = Question(query, (), (version,), mode, "en")
+        question = Question(query, (), (version,), mode, "en", "ten_1", (), False)
         return [event async for event in answerer.answer(question, answer)], answer
 
 

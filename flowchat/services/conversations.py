@@ -1,0 +1,134 @@
+"""Conversations: reading them as they were, and erasing them."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from flowchat.domain import Actor, Rating
+from flowchat.errors import NotFound
+from flowchat.services.context import Context
+from flowchat.services.lists import Listed, ListRequest, read_page
+from flowchat.services.operations import operation
+from flowchat.store import audit_log, conversations
+from flowchat.store.conversations import Conversation, Erased, Filter, Message
+from flowchat.store.database import Connection
+from flowchat.store.paging import Cursor
+
+SHOWN_MESSAGES = 100
+ERASE_BATCH = 200  # conversations of one transaction: chats wait for it
+HASH_CHARS = 16
+
+
+class ConversationList(ListRequest, frozen=True, kw_only=True):
+    """Which conversations are wanted; all filters given must fit."""
+
+    q: Annotated[str, Meta(max_length=200, description="Words that one question or its answer has, all of them.")] = ""
+    visitor_id: Annotated[str, Meta(max_length=128, description="Only this visitor's.")] = ""
+    key: Annotated[str, Meta(max_length=64, description="Only those held with the key of this id.")] = ""
+    refusal: Annotated[bool, Meta(description="With (true) or without (false) a refused question.")] | UnsetType = UNSET
+    rating: Annotated[Rating, Meta(description="With an answer rated so.")] | UnsetType = UNSET
+
+
+class VisitorErasure(Struct, frozen=True, kw_only=True):
+    """Whose conversations go."""
+
+    visitor_id: Annotated[str, Meta(min_length=1, max_length=128, description="As the chat was told it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeConversation:
+    """With its newest messages, oldest first."""
+
+    conversation: Conversation
+    messages: list[Message]
+
+
+@operation("conversations.list", "read")
+async def list_page(app: Context, actor: Actor, request: ConversationList) -> Listed[Conversation]:
+    """List or search conversations, newest first."""
+    words = conversations.search_words(request.q)
+    if request.q and not words:
+        return Listed([], False)
+    wanted = Filter(
+        words=words,
+        visitor_id=request.visitor_id or None,
+        key_id=request.key or None,
+        refusal=None if request.refusal is UNSET else request.refusal,
+        rating=None if request.rating is UNSET else request.rating,
+    )
+    return await read_page(request, lambda cursor: conversations.page(app.db, actor.tenant_id, wanted, cursor))
+
+
+@operation("conversations.get", "read")
+async def get(app: Context, actor: Actor, conversation_id: str) -> WholeConversation:
+    """Show a conversation with its last 100 messages, each with exactly the passages that its answer saw.
+
+    Raises NotFound.
+    """
+    conversation = await _find(app, actor, conversation_id)
+    newest = await conversations.messages(app.db, conversation.id, Cursor(SHOWN_MESSAGES))
+    return WholeConversation(conversation, newest[::-1])
+
+
+@operation("messages.list", "read")
+async def list_messages(app: Context, actor: Actor, conversation_id: str, request: ListRequest) -> Listed[Message]:
+    """List the messages of a conversation, newest first.
+
+    Raises NotFound.
+    """
+    conversation = await _find(app, actor, conversation_id)
+    return await read_page(request, lambda cursor: conversations.messages(app.db, conversation.id, cursor))
+
+
+@operation("conversations.delete", "write")
+async def delete(app: Context, actor: Actor, conversation_id: str) -> None:
+    """Erase a conversation with its messages and feedback. Usage stays counted.
+
+    Raises NotFound.
+    """
+
+    def transaction(conn: Connection) -> None:
+        erased = conversations.delete(conn, actor.tenant_id, [conversation_id])
+        if not erased.conversations:
+            raise NotFound("conversation", conversation_id)
+        audit_log.insert(conn, actor, "conversations.delete", conversation_id, messages=erased.messages)
+
+    await app.db.write(transaction)
+
+
+@operation("conversations.erase", "write")
+async def erase(app: Context, actor: Actor, request: VisitorErasure) -> Erased:
+    """Erase everything that a visitor asked, and say how much it was. Usage stays counted.
+
+    The audit log keeps that it was done, with the start of the visitor id's SHA-256 in place of the id.
+    """
+    total = Erased()
+    while True:
+        erased = await app.db.write(lambda conn: _erase_some(conn, actor, request.visitor_id))
+        total = Erased(total.conversations + erased.conversations, total.messages + erased.messages)
+        if erased.conversations < ERASE_BATCH:
+            return total
+
+
+def _erase_some(conn: Connection, actor: Actor, visitor_id: str) -> Erased:
+    found = conversations.of_visitor(conn, actor.tenant_id, visitor_id, ERASE_BATCH)
+    erased = conversations.delete(conn, actor.tenant_id, found)
+    visitor = hashlib.sha256(visitor_id.encode()).hexdigest()[:HASH_CHARS]
+    audit_log.insert(
+        conn,
+        actor,
+        "conversations.erase",
+        f"sha256:{visitor}",
+        conversations=erased.conversations,
+        messages=erased.messages,
+    )
+    return erased
+
+
+async def _find(app: Context, actor: Actor, conversation_id: str) -> Conversation:
+    conversation = await conversations.get(app.db, actor.tenant_id, conversation_id)
+    if conversation is None:
+        raise NotFound("conversation", conversation_id)
+    return conversation
