@@ -14,7 +14,7 @@ from flowchat.cli.models import pull_missing
 from flowchat.cli.options import json_option, print_json, tenant_option
 from flowchat.domain import Event
 from flowchat.net import appliance as client
-from flowchat.services import chat
+from flowchat.services import chat, validate
 from flowchat.services.derived_keys import command_line_key
 from flowchat.services.runs import Run
 from flowchat.services.tenants import actor_for_cli
@@ -58,7 +58,7 @@ async def _alone(
     async with open_appliance(settings) as (app, _):
         actor = await actor_for_cli(app.db, tenant)
         key, _ = await command_line_key(app, actor)
-        request = chat.read_request({"query": question, "source": list(sources)})
+        request = validate.read({"query": question, "source": list(sources)}, chat.ChatRequest)
         run, _ = await chat.open_chat(app, key, request)
         if as_json:
             return _show_whole(await chat.collect(run))

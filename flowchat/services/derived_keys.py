@@ -1,41 +1,21 @@
 """Widget keys of FlowChat's own: derived from a secret file, because only hashes of keys are stored."""
 
-import hashlib
-import hmac
-import os
-import secrets
+from dataclasses import replace
 from pathlib import Path
 
-from flowchat.domain import Actor, Key, new_id, now
+from flowchat.domain import Actor, Caps, Key, new_id, now
+from flowchat.services import vault
 from flowchat.services.context import Context
-from flowchat.services.keys import hash_secret
+from flowchat.services.credentials import hash_secret
 from flowchat.store import audit_log, keys
 from flowchat.store.database import Connection
 
-SECRET_FILE = "secret.key"  # noqa: S105 (a file's name)
-_SECRET_BYTES = 32
 _KEY_CHARS = 32
 
 
 def secret_of(data_dir: Path, prefix: str, name: str) -> str:
     """The key of that name, the same every time."""
-    return prefix + hmac.new(_secret(data_dir), name.encode(), hashlib.sha256).hexdigest()[:_KEY_CHARS]
-
-
-def _secret(data_dir: Path) -> bytes:
-    path = data_dir / SECRET_FILE
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    fresh = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(_SECRET_BYTES))
-        file.flush()
-        os.fsync(descriptor)
-    fresh.replace(path)
-    return path.read_bytes()
+    return prefix + vault.derive(data_dir, name).hex()[:_KEY_CHARS]
 
 
 async def ensure(
@@ -52,7 +32,8 @@ async def ensure(
     present = await keys.by_hash(app.db, hash_secret(secret))
     if present is not None and (present.origins, present.sources) == (origins, sources):
         return present
-    key = present or Key(
+    key = present and replace(present, origins=origins, sources=sources)
+    key = key or Key(
         id=new_id("key"),
         tenant_id=actor.tenant_id,
         type="widget",
@@ -63,16 +44,16 @@ async def ensure(
         scopes=(),
         origins=origins,
         sources=sources,
-        daily_cap=daily_cap,
         created_at=now(),
-        revoked_at=None,
+        caps=Caps(daily=daily_cap),
+        billed=False,
     )
 
     def transaction(conn: Connection) -> None:
         if present is None:
             keys.insert(conn, key, hash_secret(secret))
         else:
-            keys.set_allowed(conn, key.id, origins, sources)
+            keys.update(conn, key)
         audit_log.insert(conn, actor, "keys.ensure", key.id, name=name, origins=origins)
 
     await app.db.write(transaction)

@@ -7,7 +7,6 @@ from flowchat.errors import NotFound
 from flowchat.ingest.documents import DOCS_PREFIX, builtin_documents
 from flowchat.ingest.extract import extract_markdown, render_markdown
 from flowchat.services.context import Context
-from flowchat.services.tenants import DOCS_SLUG, system_actor
 from flowchat.store import sources
 
 
@@ -40,8 +39,7 @@ def get_page(name: str) -> DocsPage:
 
 async def are_answerable(app: Context) -> bool:
     """Whether the source `docs` is indexed: that takes a moment after the first start."""
-    actor = await system_actor(app.db)
-    source = await sources.get(app.db, actor.tenant_id, DOCS_SLUG, is_counted=False)
+    source = await sources.builtin(app.db)
     return source is not None and source.live_version is not None and source.status != "revoked"
 
 

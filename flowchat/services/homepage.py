@@ -4,7 +4,7 @@ from flowchat.errors import FlowChatError
 from flowchat.net import urls
 from flowchat.services import derived_keys
 from flowchat.services.context import Context
-from flowchat.services.tenants import DOCS_SLUG, system_actor
+from flowchat.services.tenants import system_actor
 from flowchat.settings import Settings
 from flowchat.store import sources
 
@@ -22,15 +22,17 @@ def homepage_key(app: Context) -> str:
 
 async def ensure(app: Context) -> None:
     """Make the key at first start; let its origins follow the settings. A revoked one stays revoked."""
+    docs = await sources.builtin(app.db)
+    if docs is None:
+        return  # deleted: a key without any source would be one for all of them
     actor = await system_actor(app.db)
-    docs = await sources.get(app.db, actor.tenant_id, DOCS_SLUG, is_counted=False)
     await derived_keys.ensure(
         app,
         actor,
         homepage_key(app),
         name=_NAME,
         origins=own_origins(app.settings),
-        sources=(docs.id,) if docs else (),
+        sources=(docs.id,),
         daily_cap=DAILY_CAP,
     )
 

@@ -1,128 +1,40 @@
 """Keys: widget keys that any visitor can read, and secret keys for the API. Only their SHA-256 is stored."""
 
-import hashlib
 import secrets
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Iterable
+from dataclasses import replace
 
-from flowchat.domain import Actor, Key, KeyType, Mode, new_id, now
-from flowchat.errors import FlowChatError, Forbidden, NotFound, Unauthorized
-from flowchat.net import urls
-from flowchat.services import validate
+from msgspec import UNSET
+
+from flowchat.domain import Actor, Caps, Key, KeyType, Limits, WidgetConfig, new_id, now
+from flowchat.errors import Conflict, NotFound
 from flowchat.services.access import require
-from flowchat.services.context import Appliance, Context
+from flowchat.services.context import Context
+from flowchat.services.credentials import hash_secret
+from flowchat.services.key_requests import (
+    KeyChange,
+    NewAdminKey,
+    NewKey,
+    NewWidgetKey,
+    Rotation,
+    merged,
+    normalised_origins,
+    utc,
+)
+from flowchat.services.lists import Listed, ListRequest, read_page
+from flowchat.services.operations import operation, visitor_operation
 from flowchat.store import audit_log, keys, sources
 from flowchat.store.database import Connection
 
 TEST_DAILY_CAP = 100
-SCOPES: dict[KeyType, tuple[str, ...]] = {
-    "admin": ("read", "write", "billing"),
-    "operator": ("operator",),
-    "widget": (),
-}
-MAX_NAME_CHARS = 100
 _RANDOM_BYTES = 16
+_OF_WIDGETS = ("origins", "sources", "mode", "caps", "limits", "widget")
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key to be made. `origins`, `sources` (ids or slugs), `mode` and `test` are a widget key's."""
-
-    type: KeyType
-    name: str = ""
-    origins: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    mode: Mode = "gate"
-    daily_cap: int | None = None
-    test: bool = False
-
-
-async def create(app: Context, actor: Actor, new: NewKey) -> tuple[Key, str]:
-    """Make a key; returns it with its secret, which cannot be had again. Raises FlowChatError naming the field."""
-    require(actor, "operator" if new.type == "operator" else "write")
-    prefix = _prefix(new)
-    secret = prefix + secrets.token_hex(_RANDOM_BYTES)
-    key = Key(
-        id=new_id("key"),
-        tenant_id=actor.tenant_id,
-        type=new.type,
-        name=validate.name(new.name, MAX_NAME_CHARS),
-        prefix=prefix,
-        last_four=secret[-4:],
-        mode=_mode(new.mode),
-        scopes=SCOPES[new.type],
-        origins=tuple(dict.fromkeys(_origin(text) for text in new.origins)),
-        sources=await _source_ids(app, actor, new.sources),
-        daily_cap=_daily_cap(new),
-        created_at=now(),
-        revoked_at=None,
-    )
-
-    def transaction(conn: Connection) -> None:
-        keys.insert(conn, key, hash_secret(secret))
-        audit_log.insert(conn, actor, "keys.create", key.id, type=key.type, name=key.name)
-
-    await app.db.write(transaction)
-    return key, secret
-
-
-def hash_secret(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _prefix(new: NewKey) -> str:
-    if new.type not in get_args(KeyType):
-        raise FlowChatError("bad_type", f"type must be admin, widget or operator, not '{new.type}'.", param="type")
-    if new.type == "widget":
-        return "kbk_test_" if new.test else "kbk_live_"
-    for field in ("origins", "sources", "test"):
-        if getattr(new, field):
-            raise FlowChatError("not_a_widget_key", f"Only a widget key has {field}.", param=field)
-    return "fca_"
-
-
-def _mode(mode: Mode) -> Mode:
-    if mode not in get_args(Mode):
-        raise FlowChatError("bad_mode", f"mode must be gate or annotate, not '{mode}'.", param="mode")
-    return mode
-
-
-def _daily_cap(new: NewKey) -> int | None:
-    if new.daily_cap is not None and new.daily_cap < 0:
-        raise FlowChatError("bad_daily_cap", "daily_cap must be 0 or more answers.", param="daily_cap")
-    if new.test:
-        return TEST_DAILY_CAP if new.daily_cap is None else min(new.daily_cap, TEST_DAILY_CAP)
-    return new.daily_cap
-
-
-def _origin(text: str) -> str:
-    """An entry of the allow-list in the form that browsers send."""
-    wanted = text.strip().lower()
-    if wanted == "*":
-        return wanted
-    if wanted.startswith("*."):
-        parsed = urls.parse(f"https://{wanted[2:]}")
-        if parsed is not None and parsed.href == f"https://{parsed.hostname}/" and "*" not in parsed.hostname:
-            return f"*.{parsed.hostname}"
-    else:
-        parsed = urls.parse(wanted)
-        if parsed is not None and parsed.href == f"{parsed.origin}/":
-            return str(parsed.origin)
-    raise FlowChatError(
-        "bad_origin",
-        f"'{text}' is no origin. Give https://www.example.com (scheme, host and port, no path), *.example.com or *.",
-        param="origins",
-    )
-
-
-async def _source_ids(app: Context, actor: Actor, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    ids = []
-    for id_or_slug in wanted:
-        source = await sources.get(app.db, actor.tenant_id, id_or_slug)
-        if source is None:
-            raise NotFound("source", id_or_slug, param="sources")
-        ids.append(source.id)
-    return tuple(dict.fromkeys(ids))
+@operation("keys.list", "read")
+async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[Key]:
+    """List the tenant's keys, newest first, revoked ones included."""
+    return await read_page(request, lambda cursor: keys.page(app.db, actor.tenant_id, cursor))
 
 
 async def list_all(app: Context, actor: Actor) -> list[Key]:
@@ -131,71 +43,200 @@ async def list_all(app: Context, actor: Actor) -> list[Key]:
     return await keys.list_all(app.db, actor.tenant_id)
 
 
-async def revoke(app: Context, actor: Actor, key_id: str) -> None:
-    """From the next request on the key is refused; answers in the making end with `stop_revoked`. Raises NotFound."""
-    require(actor, "write")
+@operation("keys.get", "read")
+async def get(app: Context, actor: Actor, key_id: str) -> Key:
+    """Show a key, without its secret.
 
-    def transaction(conn: Connection) -> bool:
-        found = keys.revoke(conn, actor.tenant_id, key_id)
-        if found:
-            audit_log.insert(conn, actor, "keys.revoke", key_id)
-        return found
-
-    if not await app.db.write(transaction):
-        raise NotFound("key", key_id)
-
-
-async def stop_revoked(app: Appliance) -> None:
-    """End the answers whose key was revoked meanwhile, by whatever process."""
-    active = app.runs.active_keys()
-    if not active:
-        return
-    why = FlowChatError("key_revoked", "The key of this answer was revoked.", status=401)
-    for key_id in await keys.revoked_among(app.db, active):
-        app.runs.stop_key(key_id, why)
-
-
-async def authenticate_widget(app: Context, secret: str | None, origin: str | None) -> Key:
-    """The widget key of a visitor's request. `origin` is its Origin header; servers and curl send none.
-
-    Raises Unauthorized, and Forbidden `origin_not_allowed`.
+    Raises NotFound.
     """
-    if not secret:
-        raise Unauthorized("Send a widget key (kbk_live_… or kbk_test_…) in the header X-FlowChat-Key.")
-    key = await _unrevoked(app, secret)
-    if key.type != "widget":
-        raise Unauthorized("This is a secret API key: never put it into a page. Use a widget key (kbk_live_…).")
-    if origin is not None and not allows(key, origin):
-        raise Forbidden(
-            "origin_not_allowed",
-            f"The widget key doesn't allow the origin '{origin[:200]}'. Add it to the key's origins.",
-        )
-    return key
-
-
-async def authenticate_bearer(app: Context, token: str | None, address: str) -> Actor:
-    """Who holds the secret API key of a request from that address. Raises Unauthorized."""
-    if not token:
-        raise Unauthorized("Send an admin API key as 'Authorization: Bearer fca_…'.")
-    key = await _unrevoked(app, token)
-    if key.type == "widget":
-        raise Unauthorized("A widget key is not good for this. Send an admin API key (fca_…).")
-    return Actor(key.tenant_id, f"key {key.name or key.id}", frozenset(key.scopes), address)
-
-
-async def _unrevoked(app: Context, secret: str) -> Key:
-    key = await keys.by_hash(app.db, hash_secret(secret))
+    key = await keys.get(app.db, actor.tenant_id, key_id)
     if key is None:
-        raise Unauthorized(
-            "This key is unknown. Check that it was copied whole, and that it belongs to this appliance."
-        )
-    if key.revoked_at is not None:
-        raise Unauthorized(f"This key was revoked on {key.revoked_at[:10]}. Make a new one.")
+        raise NotFound("key", key_id)
     return key
 
 
-def allows(key: Key, origin: str) -> bool:
-    """Whether the key's list has the origin. An empty list allows none."""
-    wanted = origin.lower()
-    host = wanted.partition("://")[2].partition(":")[0]
-    return any(entry in ("*", wanted) or (entry.startswith("*.") and host.endswith(entry[1:])) for entry in key.origins)
+@operation("keys.create", "write")
+async def create(app: Context, actor: Actor, new: NewKey) -> tuple[Key, str]:
+    """Make a key, and show its secret this once.
+
+    Nobody can give a key a scope that they lack themselves. Sources that don't exist are a 404.
+
+    Raises NotFound, and Forbidden `scope_missing`.
+    """
+    key, secret = _with_secret(await _described(app, actor, new))
+    _check_may_hold(actor, key)
+
+    def transaction(conn: Connection) -> None:
+        keys.insert(conn, key, hash_secret(secret))
+        audit_log.insert(conn, actor, "keys.create", key.id, type=key.type, name=key.name, scopes=key.scopes)
+
+    await app.db.write(transaction)
+    return key, secret
+
+
+async def _described(app: Context, actor: Actor, new: NewKey) -> Key:
+    key = Key(
+        id="",
+        tenant_id=actor.tenant_id,
+        type=_type_of(new),
+        name=new.name.strip(),
+        prefix="fca_",
+        last_four="",
+        mode="gate",
+        scopes=tuple(dict.fromkeys(new.scopes)) if isinstance(new, NewAdminKey) else ("operator",),
+        origins=(),
+        sources=(),
+        created_at="",
+        expires_at=utc(new.expires_at),
+    )
+    if not isinstance(new, NewWidgetKey):
+        return key
+    prefix = "kbk_test_" if new.test else "kbk_live_"
+    return replace(
+        key,
+        prefix=prefix,
+        mode=new.mode,
+        scopes=(),
+        origins=normalised_origins(new.origins),
+        sources=await _source_ids(app, actor, new.sources),
+        caps=_capped(merged(Caps(), new.caps), is_test=new.test),
+        limits=merged(Limits(), new.limits),
+        widget=merged(WidgetConfig(), new.widget),
+    )
+
+
+def _type_of(new: NewKey) -> KeyType:
+    if isinstance(new, NewWidgetKey):
+        return "widget"
+    return "admin" if isinstance(new, NewAdminKey) else "operator"
+
+
+def _with_secret(described: Key) -> tuple[Key, str]:
+    """A key like that, with an id and a secret of its own."""
+    secret = described.prefix + secrets.token_hex(_RANDOM_BYTES)
+    return replace(described, id=new_id("key"), created_at=now(), last_four=secret[-4:]), secret
+
+
+def _check_may_hold(actor: Actor, key: Key) -> None:
+    """Nobody gets hold of a scope through a key. Raises Forbidden `scope_missing`."""
+    for scope in key.scopes:
+        require(actor, scope)
+
+
+def _capped(caps: Caps, *, is_test: bool) -> Caps:
+    if not is_test:
+        return caps
+    return replace(caps, daily=TEST_DAILY_CAP if caps.daily is None else min(caps.daily, TEST_DAILY_CAP))
+
+
+async def _source_ids(app: Context, actor: Actor, wanted: Iterable[str]) -> tuple[str, ...]:
+    ids = []
+    for id_or_slug in wanted:
+        source = await sources.get(app.db, actor.tenant_id, id_or_slug, is_counted=False)
+        if source is None:
+            raise NotFound("source", id_or_slug, param="sources")
+        ids.append(source.id)
+    return tuple(dict.fromkeys(ids))
+
+
+@operation("keys.update", "write")
+async def update(app: Context, actor: Actor, key_id: str, change: KeyChange) -> Key:
+    """Change a key. It goes on with the same secret.
+
+    Raises NotFound, Forbidden `scope_missing`, and Conflict `key_revoked`, `own_key` or `not_a_widget_key`.
+    """
+    origins = UNSET if change.origins is UNSET else normalised_origins(change.origins)
+    source_ids = UNSET if change.sources is UNSET else await _source_ids(app, actor, change.sources)
+
+    def transaction(conn: Connection) -> Key:
+        key = _changeable(conn, actor, key_id)
+        for field in _OF_WIDGETS:
+            if key.type != "widget" and getattr(change, field) is not UNSET:
+                raise Conflict("not_a_widget_key", f"Only a widget key has {field}.", param=field)
+        changed = replace(
+            key,
+            name=key.name if change.name is UNSET else change.name.strip(),
+            mode=key.mode if change.mode is UNSET else change.mode,
+            origins=key.origins if origins is UNSET else origins,
+            sources=key.sources if source_ids is UNSET else source_ids,
+            caps=_capped(merged(key.caps, change.caps), is_test=key.is_test),
+            limits=merged(key.limits, change.limits),
+            widget=merged(key.widget, change.widget),
+            expires_at=key.expires_at if change.expires_at is UNSET else utc(change.expires_at),
+        )
+        keys.update(conn, changed)
+        fields = [name for name in change.__struct_fields__ if getattr(change, name) is not UNSET]
+        audit_log.insert(conn, actor, "keys.update", key_id, fields=fields)
+        return changed
+
+    return await app.db.write(transaction)
+
+
+@operation("keys.rotate", "write")
+async def rotate(app: Context, actor: Actor, key_id: str, request: Rotation) -> tuple[Key, str]:
+    """Make a key with the same settings and a new secret, and show it this once.
+
+    The old key is revoked at once, or expires after `grace_s` seconds.
+
+    Raises NotFound, Forbidden `scope_missing`, and Conflict `key_revoked` or `own_key`.
+    """
+    ends_at = now(request.grace_s)
+
+    def transaction(conn: Connection) -> tuple[Key, str]:
+        old = _changeable(conn, actor, key_id)
+        fresh, secret = _with_secret(old)
+        keys.insert(conn, fresh, hash_secret(secret))
+        if request.grace_s:
+            keys.update(conn, replace(old, expires_at=min(ends_at, old.expires_at or ends_at)))
+        else:
+            keys.revoke(conn, key_id)
+        audit_log.insert(conn, actor, "keys.rotate", key_id, successor=fresh.id, grace_s=request.grace_s)
+        return fresh, secret
+
+    made = await app.db.write(transaction)
+    if not request.grace_s:
+        await app.revocations.add("key", key_id)
+    return made
+
+
+def _changeable(conn: Connection, actor: Actor, key_id: str) -> Key:
+    key = keys.find(conn, actor.tenant_id, key_id)
+    if key is None:
+        raise NotFound("key", key_id)
+    _check_may_hold(actor, key)
+    if key.revoked_at is not None:
+        raise Conflict("key_revoked", "This key is revoked, which can't be undone. Make a new one.")
+    if not key.billed:
+        raise Conflict("own_key", "This key is FlowChat's own: it can be revoked, but not changed.")
+    return key
+
+
+@operation("keys.revoke", "write")
+async def revoke(app: Context, actor: Actor, key_id: str) -> Key:
+    """Refuse a key from now on. It can't be undone.
+
+    Answers that are being streamed end with the error `key_revoked`. Revoking a key again changes nothing.
+
+    Raises NotFound, and Forbidden `scope_missing` for an operator key.
+    """
+
+    def transaction(conn: Connection) -> Key:
+        key = keys.find(conn, actor.tenant_id, key_id)
+        if key is None:
+            raise NotFound("key", key_id)
+        if key.type == "operator":
+            require(actor, "operator")
+        if key.revoked_at is not None:
+            return key
+        audit_log.insert(conn, actor, "keys.revoke", key_id)
+        return replace(key, revoked_at=keys.revoke(conn, key_id))
+
+    key = await app.db.write(transaction)
+    await app.revocations.add("key", key.id)
+    return key
+
+
+@visitor_operation("widget.config")
+async def widget_config(app: Context, key: Key) -> Key:
+    """Show what a widget with this key needs to know before the first question."""
+    return key

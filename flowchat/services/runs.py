@@ -10,6 +10,7 @@ from typing import Any
 from flowchat.domain import Event
 from flowchat.errors import FlowChatError
 from flowchat.services.limits import RESTART_RETRY_AFTER_S
+from flowchat.store.revocations import RevokedKind
 
 LINGER_S = 60.0  # how long a resumable answer goes on without its client (contract, section 2)
 CLAIM_S = 5.0  # a client that has gone before it read anything never subscribes
@@ -21,8 +22,11 @@ _DONE_FIELDS = ("refusal", "reason", "conversation_id", "conversation_token", "m
 class Run:
     """One answer. Its work publishes events; any number of subscribers read them, from 1 or from where they were."""
 
-    def __init__(self, key_id: str, linger_s: float, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, key_id: str, linger_s: float, on_end: Callable[[], None], source_ids: frozenset[str] = frozenset()
+    ) -> None:
         self.key_id = key_id
+        self.source_ids = source_ids
         self.result: dict[str, Any] = {}
         self.failure: FlowChatError | None = None
         self.stopped_by: FlowChatError | None = None
@@ -40,6 +44,9 @@ class Run:
         self._task = asyncio.create_task(work)
         self._task.add_done_callback(self._end)
         self._stop_after(CLAIM_S)
+
+    def concerns(self, kind: RevokedKind, ident: str) -> bool:
+        return ident == self.key_id if kind == "key" else ident in self.source_ids
 
     def publish(self, event: Event) -> None:
         self._events.append(event)
@@ -63,10 +70,13 @@ class Run:
     async def events(
         self, after: int = 0, silence_s: float | None = None
     ) -> AsyncGenerator[tuple[int, Event] | None, None]:
-        """The events with their ids (1, 2, …), from the one after `after` on. None: `silence_s` without news."""
+        """The events with their ids (1, 2, …), from the one after `after` on. None: `silence_s` without news.
+
+        Whoever has them all, or says so, gets the last one of a finished answer once more: no stream is empty.
+        """
         self._subscribe()
         try:
-            position = max(0, after)
+            position = min(after, len(self._events) - bool(self.last("stream.done")))
             while True:
                 news = self._news
                 while position < len(self._events):
@@ -156,28 +166,34 @@ class Runs:
             return None
         return kept.run
 
-    def open(self, key_id: str, idempotency_key: str | None, request_hash: str, on_end: Callable[[], None]) -> Run:
+    def open(
+        self,
+        key_id: str,
+        idempotency_key: str | None,
+        request_hash: str,
+        on_end: Callable[[], None],
+        source_ids: frozenset[str] = frozenset(),
+    ) -> Run:
         """A new run, not started yet; resumable where there is an idempotency key."""
 
         def end() -> None:
             self._active.discard(run)
             on_end()
 
-        run = Run(key_id, LINGER_S if idempotency_key else 0, end)
+        run = Run(key_id, LINGER_S if idempotency_key else 0, end, source_ids)
         self._active.add(run)
         if idempotency_key:
             self._kept[key_id, idempotency_key] = _Kept(run, request_hash)
         return run
 
-    def active_keys(self) -> set[str]:
-        """Ids of the keys whose answers are in the making."""
-        return {run.key_id for run in self._active}
-
-    def stop_key(self, key_id: str, why: FlowChatError) -> None:
-        """Stop the answers of one key."""
+    def revoke(self, kind: RevokedKind, ident: str) -> None:
+        """Stop the answers that concern a key or a source that was revoked, and forget the finished ones."""
         for run in self._active:
-            if run.key_id == key_id:
-                run.stop(why)
+            if run.concerns(kind, ident):
+                run.stop(_revoked(kind))
+        for name, kept in list(self._kept.items()):
+            if kept.run.concerns(kind, ident):
+                del self._kept[name]
 
     async def stop_all(self) -> None:
         """End every answer with an `error` event: the appliance is about to stop."""
@@ -199,3 +215,9 @@ class Runs:
             ended_at = kept.run.ended_at
             if ended_at is not None and (ended_at < horizon or len(self._kept) > KEEP_RUNS):
                 del self._kept[name]
+
+
+def _revoked(kind: RevokedKind) -> FlowChatError:
+    if kind == "key":
+        return FlowChatError("key_revoked", "The key of this answer was revoked.", status=401)
+    return FlowChatError("source_revoked", "A source of this answer was revoked. Ask again.", status=410)

@@ -2,10 +2,12 @@
 
 from flowchat.domain import Source
 from flowchat.ingest.documents import builtin_hash
-from flowchat.services import homepage, keys, sources
+from flowchat.services import homepage, keys
 from flowchat.services.context import Context
-from flowchat.services.tenants import DOCS_SLUG, system_actor
-from flowchat.store import jobs, versions
+from flowchat.services.key_requests import NewAdminKey
+from flowchat.services.queueing import queue
+from flowchat.services.tenants import system_actor
+from flowchat.store import documents, idempotency, jobs, versions
 from flowchat.store import sources as source_store
 from flowchat.store.database import Connection
 
@@ -15,7 +17,7 @@ async def first_admin_key(app: Context) -> str | None:
     actor = await system_actor(app.db)
     if any(key.type == "admin" for key in await keys.list_all(app, actor)):
         return None
-    _, secret = await keys.create(app, actor, keys.NewKey("admin", name="first admin key"))
+    _, secret = await keys.create(app, actor, NewAdminKey(name="first admin key"))
     return secret
 
 
@@ -24,11 +26,15 @@ async def resume_jobs(app: Context) -> None:
     await app.db.write(jobs.release_all)
 
 
+async def free_idempotency_keys(app: Context) -> None:
+    """The keys of requests that died with their process may be tried again."""
+    await app.db.write(idempotency.delete_unfinished)
+
+
 async def queue_missing_work(app: Context) -> None:
     """The homepage's key, the built-in documents if they changed, and sources whose vectors are another model's."""
     await homepage.ensure(app)
-    actor = await system_actor(app.db)
-    docs = await source_store.get(app.db, actor.tenant_id, DOCS_SLUG)
+    docs = await source_store.builtin(app.db)
     if docs is not None and docs.status != "revoked" and not await _is_current(app, docs):
         await _queue(app, docs)
     for source in await source_store.all_with_live_version(app.db):
@@ -43,14 +49,16 @@ async def _is_current(app: Context, docs: Source) -> bool:
 
 async def _queue(app: Context, source: Source) -> None:
     """Unless the source has a job already: that one will do."""
-    is_docs = source.slug == DOCS_SLUG and source.url is None
 
     def transaction(conn: Connection) -> None:
         if jobs.active_id(conn, source.id) is not None:
             return
-        if is_docs:
-            sources.queue(app, conn, source, "index_docs", builtin_hash())
+        if source.is_builtin:
+            queue(conn, source, "index_docs", app.settings.embedder, builtin_hash())
+        elif source.url is None:
+            digest = documents.digest(conn, source.id)
+            queue(conn, source, "index_documents", app.settings.embedder, digest)
         else:
-            sources.queue(app, conn, source, "reindex")
+            queue(conn, source, "reindex", app.settings.embedder)
 
     await app.db.write(transaction)

@@ -6,25 +6,53 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from quart import current_app, request
 
 from flowchat.domain import Actor, Key
-from flowchat.errors import FlowChatError
-from flowchat.services import keys
+from flowchat.errors import FlowChatError, Unauthorized
+from flowchat.services import credentials
+from flowchat.services.limits import Policy, visitor_of
+from flowchat.web import limits
 from flowchat.web.current import appliance
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 async def widget_key() -> Key:
-    """The key in X-FlowChat-Key, if it may be used from the request's origin. Raises FlowChatError: 401, 403."""
-    return await keys.authenticate_widget(
-        appliance(), request.headers.get("X-FlowChat-Key"), request.headers.get("Origin")
-    )
+    """The key in X-FlowChat-Key, if it may be used from the request's origin.
+
+    Raises FlowChatError: 401, 403, and `rate_limited` for an address that was refused too often.
+    """
+    try:
+        return await credentials.authenticate_widget(
+            appliance(), request.headers.get("X-FlowChat-Key"), request.headers.get("Origin")
+        )
+    except FlowChatError:
+        count_by_address()
+        raise
+
+
+async def visitor() -> Key:
+    """As `widget_key`, for a call that has no limit of its own: it counts among the visitor's."""
+    key = await widget_key()
+    client = f"{key.id} {visitor_of(client_address())}"
+    limits.count([Policy("calls", client, appliance().settings.calls_per_minute)])
+    return key
 
 
 async def actor() -> Actor:
-    """The holder of the bearer token. Raises Unauthorized."""
+    """The holder of the bearer token. Raises Unauthorized, and FlowChatError `rate_limited`."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip() if scheme.lower() == "bearer" else ""
-    return await keys.authenticate_bearer(appliance(), token, client_address())
+    try:
+        found = await credentials.authenticate_bearer(appliance(), token, client_address())
+    except Unauthorized:
+        count_by_address()
+        raise
+    limits.count([Policy("calls", found.key_id, appliance().settings.calls_per_minute)])
+    return found
+
+
+def count_by_address() -> None:
+    """One more request by nobody in particular. Raises FlowChatError `rate_limited`."""
+    limits.count([Policy("refused", visitor_of(client_address()), appliance().settings.calls_per_minute)])
 
 
 def client_address() -> str:
@@ -32,8 +60,15 @@ def client_address() -> str:
     address = request.remote_addr or ""
     hops = [hop.strip() for hop in ",".join(request.headers.getlist("X-Forwarded-For")).split(",") if hop.strip()]
     while hops and _is_trusted(address):
-        address = hops.pop()
+        address = _without_port(hops.pop())
     return address
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies add one: 203.0.113.1:5678, [2001:db8::1]:443."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def parse_networks(proxies: Iterable[str]) -> Networks:

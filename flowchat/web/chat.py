@@ -6,61 +6,44 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import msgspec
-from quart import Blueprint, Response, current_app, g, request
+from quart import Blueprint, Response, current_app, request
 
 from flowchat.domain import Event
-from flowchat.services import chat
+from flowchat.services import chat, validate
 from flowchat.services.runs import Run
-from flowchat.web import auth, respond
+from flowchat.services.views.chat import AnswerView
+from flowchat.web import auth, limits, respond
 from flowchat.web.current import appliance
 
 blueprint = Blueprint("chat", __name__)
 
-_ALLOWED_HEADERS = "X-FlowChat-Key, Content-Type, Last-Event-ID, Idempotency-Key"
 _STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 _EVENT_ID = re.compile(r"\d{1,9}", re.ASCII)
 _HEARTBEAT = b": hb\n"  # with a blank line after it, httpx-sse would see an event
 
 
-@blueprint.route("/v1/chat", methods=["OPTIONS"])
-async def preflight() -> Response:
-    """For every origin: a preflight carries no key. `respond` adds the origin."""
-    response = Response(b"", 204)
-    response.headers["Access-Control-Allow-Methods"] = "POST"
-    response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
-    response.headers["Access-Control-Max-Age"] = "7200"
-    return response
-
-
-@blueprint.post("/v1/chat")
+@blueprint.post("/v1/chat", provide_automatic_options=False)
 async def ask() -> Response:
     app = appliance()
     key = await auth.widget_key()
     client = auth.client_address()
-    g.quota = lambda: chat.quota(app, key, client)
+    limits.follow(chat.policies(app, key, client))
     run, after = await chat.open_chat(
         app,
         key,
-        chat.read_request(await respond.read_json()),
+        validate.read(await respond.read_json(), chat.ChatRequest),
         idempotency_key=request.headers.get("Idempotency-Key"),
         last_event_id=_last_event_id(),
         client=client,
     )
     if _wants_json():
-        return respond.json(await chat.collect(run), Cache_Control="no-store")
+        return respond.json(AnswerView.of(await chat.collect(run)), Cache_Control="no-store")
     response = Response(
         _stream(run, after, current_app.config["HEARTBEAT_S"]),
         content_type="text/event-stream",
         headers=_STREAM_HEADERS,
     )
     response.timeout = None  # Quart's own would cut the stream; the answer has a time-out of its own
-    return response
-
-
-@blueprint.after_request
-async def add_quota(response: Response) -> Response:
-    if "quota" in g and (quota := g.quota()):
-        response.headers.update(quota.headers())
     return response
 
 

@@ -17,7 +17,7 @@ from flowchat.answer.pipeline import Answer, Question
 from flowchat.app import holding
 from flowchat.domain import Event
 from flowchat.errors import FlowChatError
-from flowchat.services import jobs, keys
+from flowchat.services import keys, worker
 from flowchat.services.context import Appliance
 from flowchat.store import jobs as job_store
 
@@ -72,7 +72,7 @@ async def work(app: Appliance) -> None:
     """What the appliance's workers do."""
     while True:
         for job_id in await job_store.waiting(app.db):
-            await jobs.run(app, job_id)
+            await worker.run(app, job_id)
         await asyncio.sleep(0.05)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ from web_server import asking, events_of, names, serving, two_sentences
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Event
 from flowchat.errors import ModelError
-from flowchat.services import keys
-from flowchat.store.database import connect
 
 
 async def test_waiting_answers_start_at_once_and_more_are_turned_away(tmp_path: Path) -> None:
@@ -121,25 +118,13 @@ async def test_a_failed_answer_is_not_kept(tmp_path: Path) -> None:
     assert (again[0].id, len(again), "error" in names(again)) == ("1", 9, False)
 
 
-async def test_a_revoked_key_ends_its_streams_and_no_others(tmp_path: Path) -> None:
+async def test_who_has_the_whole_answer_gets_its_end_once_more(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        go_on = served.answerer.hold_back()
-        async with asking(served) as revoked_events:
-            await anext(revoked_events)
-            revoked = served.key_id
-            await served.widget_key(sources=("shop",))
-            async with asking(served) as other_events:
-                await anext(other_events)
-                await keys.stop_revoked(served.app)  # nothing is revoked yet
-                with closing(connect(served.app.db.path)) as beside:
-                    beside.execute("update keys set revoked_at = '2026-01-01T00:00:00.000Z' where id = ?", (revoked,))
-                await keys.stop_revoked(served.app)
-                rest = [event async for event in revoked_events]
-                go_on.set()
-                other = [event async for event in other_events]
-    assert names(rest)[-2:] == ["error", "stream.done"]
-    assert rest[-2].json()["code"] == "key_revoked"
-    assert "error" not in names(other)
+        all_events = await events_of(served, Idempotency_Key="k1")
+        for last in (all_events[-1].id, "4711"):
+            again = await events_of(served, Idempotency_Key="k1", Last_Event_ID=last)
+            assert [(event.id, event.event) for event in again] == [(all_events[-1].id, "stream.done")]
+            assert again[0].data == all_events[-1].data
 
 
 async def test_json_answer_at_shutdown_says_when_to_come_back(tmp_path: Path) -> None:

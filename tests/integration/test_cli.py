@@ -50,11 +50,29 @@ def test_keys(cli: Cli, tmp_path: Path) -> None:
     listed = cli("keys", "list")
     assert "revoked  shop" in listed.stdout and key["key"] not in listed.stdout
     assert [entry["type"] for entry in json.loads(cli("keys", "list", "--json").stdout)] == ["widget", "admin"]
+    assert key["id"] in (tmp_path / "data" / "revoked.log").read_text()
     assert (tmp_path / "data" / "flowchat.db").exists()
 
 
+def test_a_key_with_everything_is_rotated(cli: Cli) -> None:
+    caps = ("--daily-cap", "5", "--monthly-cap", "50", "--expires-at", "2030-01-31T12:00:00+01:00")
+    made = json.loads(cli("keys", "create", "--type", "widget", "--mode", "annotate", *caps, "--json").stdout)
+    fresh = json.loads(cli("keys", "rotate", made["id"], "--grace", "60", "--json").stdout)
+    assert (made["caps"], made["expires_at"]) == ({"daily": 5, "monthly": 50}, "2030-01-31T11:00:00.000Z")
+    own = ("id", "key", "last_four", "created_at")
+    assert {name: fresh[name] for name in fresh if name not in own} == {
+        name: made[name] for name in made if name not in own
+    }
+    old, _ = json.loads(cli("keys", "list", "--json").stdout)
+    assert old["expires_at"] < made["expires_at"] and old["revoked_at"] is None
+    reader = json.loads(cli("keys", "create", "--type", "admin", "--scope", "read", "--json").stdout)
+    assert reader["scopes"] == ["read"]
+
+
 def test_errors_are_one_readable_line(cli: Cli, tmp_path: Path) -> None:
-    assert "no origin" in failure(cli("keys", "create", "--type", "widget", "--origin", "localhost"))
+    assert "origins must be an origin" in failure(cli("keys", "create", "--type", "widget", "--origin", "localhost"))
+    assert "origins" in failure(cli("keys", "create", "--type", "admin", "--origin", "*"))
+    assert "at least 0" in failure(cli("keys", "create", "--type", "widget", "--daily-cap", "-1"))
     assert "key_none" in failure(cli("keys", "revoke", "key_none"))
     assert "nobody" in failure(cli("keys", "list", "--tenant", "nobody"))
     assert "bge" in failure(cli("models", "pull", "gpt-17"))
@@ -63,6 +81,14 @@ def test_errors_are_one_readable_line(cli: Cli, tmp_path: Path) -> None:
     with holding(tmp_path / "data", "http://127.0.0.1:1"):
         in_use = failure(cli("serve", "--port", "0"))
     assert "in use" in in_use and str(os.getpid()) in in_use
+
+
+def test_crawl_says_what_is_wrong(cli: Cli, tmp_path: Path) -> None:
+    assert "can't be crawled" in failure(cli("crawl", "ftp://shop.example"))
+    assert "slug must be" in failure(cli("crawl", "https://shop.example", "--slug", "No Slug"))
+    assert "at most 200 characters" in failure(cli("crawl", "https://shop.example", "--name", "x" * 201))
+    assert cli("crawl", "https://shop.example", "--max-pages", "0").returncode == 2  # click's own: wrong usage
+    assert not (tmp_path / "data").exists()
 
 
 def test_settings(cli: Cli) -> None:

@@ -116,3 +116,41 @@ async def test_finished_runs_are_forgotten_in_the_end(monkeypatch: pytest.Monkey
     monkeypatch.setattr(runs, "KEEP_S", -1)
     assert not find(2)
     assert kept.resumable("other key", "k2", "hash") is None
+
+
+async def test_who_has_everything_gets_the_end_once_more() -> None:
+    run = Run("key", linger_s=0, on_end=nothing)
+    run.start(short(run))
+    await run.wait()
+    for after in (2, 3, 999):
+        assert await read_names(run, after) == ["stream.done"]
+
+
+async def test_who_is_ahead_of_a_running_answer_gets_what_comes() -> None:
+    run = Run("key", linger_s=0, on_end=nothing)
+    run.start(endless(run))
+    await asyncio.sleep(0)
+    reading = asyncio.create_task(read_names(run, after=50))
+    await asyncio.sleep(0)
+    run.stop(FlowChatError("enough", "Enough."))
+    assert await reading == ["error", "stream.done"]
+
+
+async def test_a_revocation_ends_what_it_concerns() -> None:
+    runs_of = Runs()
+    first = runs_of.open("key_1", "k", "hash", on_end=nothing, source_ids=frozenset({"src_1"}))
+    second = runs_of.open("key_2", None, "hash", on_end=nothing, source_ids=frozenset({"src_1", "src_2"}))
+    for run in (first, second):
+        run.start(endless(run))
+        await asyncio.sleep(0)
+    runs_of.revoke("source", "src_3")
+    runs_of.revoke("key", "src_1")
+    await asyncio.sleep(0)
+    assert (first.ended_at, second.ended_at) == (None, None)
+    runs_of.revoke("key", "key_1")
+    await first.wait()
+    assert first.failure and first.failure.code == "key_revoked" and second.ended_at is None
+    assert runs_of.resumable("key_1", "k", "hash") is None
+    runs_of.revoke("source", "src_2")
+    await second.wait()
+    assert second.failure and second.failure.code == "source_revoked"

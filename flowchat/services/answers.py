@@ -1,0 +1,175 @@
+"""The work of one answer: the pipeline's events, then what is stored, then `stream.done`, whatever happens."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Coroutine
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from flowchat.answer.pipeline import Answer, Question
+from flowchat.domain import Key, UsageCounts, new_id
+from flowchat.errors import FlowChatError
+from flowchat.services.caps import Reservation
+from flowchat.services.context import Appliance
+from flowchat.services.runs import Run
+from flowchat.store import conversations, unanswered, usage
+from flowchat.store.conversations import Message
+from flowchat.store.database import Connection
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The conversation that a question belongs to. Its token lets only whoever began it go on with it."""
+
+    id: str
+    token: str
+    is_new: bool
+    queries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with all that was found out before its answer."""
+
+    key: Key
+    question: Question
+    thread: Thread
+    visitor_id: str | None
+    reservation: Reservation
+
+
+def hash_token(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def work(app: Appliance, run: Run, asked: Asked) -> None:
+    """Give the answer. What fails, or is stopped, counts for nothing; what is stored ends well."""
+    answer = Answer()
+    try:
+        async with asyncio.timeout(app.settings.answer_timeout_s):
+            await _relay(app, run, asked.question, answer)
+        message = _message(asked, answer)
+        await _unbroken(_store(app, asked, answer, message))
+    except FlowChatError as error:
+        failure = error
+    except TimeoutError:
+        failure = FlowChatError("answer_timeout", "The answer took too long. Ask something narrower.", status=504)
+    except asyncio.CancelledError:
+        if run.stopped_by is None:
+            raise
+        failure = run.stopped_by
+    except Exception:
+        _log.exception("answering failed")
+        failure = FlowChatError("internal_error", "Something went wrong inside FlowChat. Ask again.", status=500)
+    else:
+        run.finish(_result(run, asked, answer, message))
+        return
+    await asked.reservation.give_back(app.db)
+    run.fail(failure)
+
+
+async def _relay(app: Appliance, run: Run, question: Question, answer: Answer) -> None:
+    async with aclosing(app.answerer.answer(question, answer)) as events:
+        run.publish(await anext(events))  # retrieval.started: at once, whoever is before us
+        async with app.slots.turn:
+            async for event in events:
+                run.publish(event)
+
+
+def _message(asked: Asked, answer: Answer) -> Message:
+    return Message(
+        id=new_id("msg"),
+        conversation_id=asked.thread.id,
+        key_id=asked.key.id,
+        query=asked.question.query,
+        answer=answer.text,
+        refusal=answer.refusal,
+        reason=answer.reason,
+        versions=tuple(version.id for version in asked.question.versions),
+        chunks=tuple(
+            {
+                "id": hit.chunk.id,
+                "url": hit.chunk.url,
+                "title": hit.chunk.title,
+                "score": hit.score,
+                "version_id": hit.chunk.version_id,
+                "text": hit.chunk.text,
+            }
+            for hit in answer.chunks
+        ),
+        citations=tuple(answer.citations),
+        verdicts=tuple(answer.verdicts),
+        usage={"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out},
+    )
+
+
+async def _unbroken(storing: Coroutine[None, None, T]) -> T:
+    """Its result, even where this task is cancelled meanwhile: what was stored is billed, so its client gets it."""
+    task = asyncio.create_task(storing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        return await task
+
+
+async def _store(app: Appliance, asked: Asked, answer: Answer, message: Message) -> None:
+    key, thread = asked.key, asked.thread
+    is_metered = key.billed and not key.is_test
+
+    def transaction(conn: Connection) -> None:
+        if thread.is_new:
+            conversations.insert(
+                conn, thread.id, key.tenant_id, key.id, hash_token(thread.token), asked.visitor_id or None
+            )
+        conversations.insert_message(conn, message)
+        if answer.reason == "not_covered" and answer.query_vector is not None and is_metered:
+            unanswered.insert(conn, message.id, key.tenant_id, app.engines.embedder.name, answer.query_vector)
+        usage.record(
+            conn,
+            key.tenant_id,
+            UsageCounts(
+                queries=1,
+                refusals=int(answer.refusal),
+                tokens_in=answer.tokens_in,
+                tokens_out=answer.tokens_out,
+                billable_queries=int(is_metered and not answer.refusal),
+            ),
+            key_id=key.id,
+            source_id=_source_id(asked.question, answer),
+            message_id=message.id,
+        )
+        if answer.refusal:
+            asked.reservation.release(conn)
+
+    await app.db.write(transaction)
+
+
+def _source_id(question: Question, answer: Answer) -> str | None:
+    """The source that the answer is from: its first citation's, else its best chunk's, else the only one asked."""
+    sources = {version.id: version.source_id for version in question.versions}
+    by_chunk = {hit.chunk.id: sources.get(hit.chunk.version_id) for hit in answer.chunks}
+    cited = answer.citations[0].chunk_id if answer.citations else ""
+    best = answer.chunks[0].chunk.id if answer.chunks else ""
+    only = question.source_ids[0] if len(question.source_ids) == 1 else None
+    return by_chunk.get(cited) or by_chunk.get(best) or only
+
+
+def _result(run: Run, asked: Asked, answer: Answer, message: Message) -> dict[str, Any]:
+    return {
+        "conversation_id": asked.thread.id,
+        "conversation_token": asked.thread.token,
+        "message_id": message.id,
+        "answer": answer.text,
+        "refusal": answer.refusal,
+        "reason": answer.reason,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "chunks": run.last("retrieval.reranked").get("chunks", []),
+        "suggestions": answer.suggestions,
+        "usage": message.usage,
+    }
