@@ -1,28 +1,18 @@
 """`flowchat models`: what there is, fetching it, checking it."""
 
 import sys
+from dataclasses import asdict
 
 import click
 
 from flowchat import settings as settings_table
 from flowchat.cli.options import json_option, print_json, print_table
 from flowchat.cli.progress import Meter
-from flowchat.engines.generators import EXTRACTIVE
-from flowchat.engines.registry import ModelSpec, find_model, installed, load_registry, pull, verify
+from flowchat.engines.registry import ModelSpec, find_model, installed, pull, verify
 from flowchat.errors import ModelError
+from flowchat.services.models import needed, states
+from flowchat.services.views.machine import ModelView
 from flowchat.settings import Settings
-
-
-def needed(settings: Settings) -> list[ModelSpec]:
-    """The models that the settings name. Raises ModelError for an unknown one."""
-    specs = [
-        find_model(settings.embedder, "embedder"),
-        find_model(settings.reranker, "reranker"),
-        find_model(settings.verifier, "verifier"),
-    ]
-    if settings.generator != EXTRACTIVE and not settings.generator.startswith("openai:"):
-        specs.append(find_model(settings.generator, "generator"))
-    return specs
 
 
 def pull_missing(settings: Settings) -> None:
@@ -46,32 +36,20 @@ def models() -> None:
 @json_option
 def list_models(as_json: bool) -> None:
     """All known models; * marks those that the settings name."""
-    settings = settings_table.load()
-    used = {spec.name for spec in needed(settings)}
-    rows = [
-        {
-            "name": spec.name,
-            "role": spec.role,
-            "bytes": spec.bytes,
-            "licence": spec.licence,
-            "installed": installed(spec, settings.models_path) is not None,
-            "used": spec.name in used,
-        }
-        for spec in load_registry().values()
-    ]
+    rows = [ModelView.of(state) for state in states(settings_table.load())]
     if as_json:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
         return
     print_table(
         ("", "name", "role", "size", "installed", "licence"),
         [
             (
-                "*" if row["used"] else "",
-                str(row["name"]),
-                str(row["role"]),
-                f"{int(str(row['bytes'])) / 1e6:.0f} MB",
-                "yes" if row["installed"] else "no",
-                str(row["licence"]),
+                "*" if row.used else "",
+                row.name,
+                row.role,
+                f"{row.bytes / 1e6:.0f} MB",
+                "yes" if row.installed else "no",
+                row.licence,
             )
             for row in rows
         ],

@@ -1,13 +1,47 @@
 """Tenants. The first one is made at first start, with its source `docs`, and is what the command line acts on."""
 
-from flowchat.domain import Actor, CrawlConfig, Source, Tenant, new_id, now
-from flowchat.errors import NotFound
+import secrets
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from flowchat.domain import Actor, CrawlConfig, Key, Source, Tenant, new_id, now
+from flowchat.errors import Conflict, NotFound
 from flowchat.services.access import SCOPES
-from flowchat.store import audit_log, sources, tenants
+from flowchat.services.context import Context
+from flowchat.services.credentials import hash_secret
+from flowchat.services.fields import TEXT_PATTERN, Slug
+from flowchat.services.key_requests import TENANT_SCOPES
+from flowchat.services.lists import Listed, ListRequest, read_page
+from flowchat.services.operations import operation
+from flowchat.services.sources import revoke_within
+from flowchat.store import audit_log, keys, sources, tenants
 from flowchat.store.database import Connection, Database
 
 FIRST_SLUG = "default"
 DOCS_SLUG = "docs"
+ERASE_ROWS = 500  # of each table in one transaction: others want to write, too
+
+Name = Annotated[str, msgspec.Meta(pattern=TEXT_PATTERN, max_length=100, examples=["Acme Ltd"])]
+RetentionDays = Annotated[
+    int, msgspec.Meta(ge=1, le=3650, description="Days after its last message when a conversation is deleted.")
+]
+
+
+class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A customer or a team, isolated from all others."""
+
+    slug: Slug
+    name: Name
+    retention_days: RetentionDays = 90
+
+
+class TenantChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    name: Name | UnsetType = UNSET
+    retention_days: RetentionDays | UnsetType = UNSET
 
 
 async def ensure_first(db: Database) -> Tenant:
@@ -31,6 +65,7 @@ async def ensure_first(db: Database) -> Tenant:
             chunks=0,
             last_crawl=None,
             created_at=now(),
+            is_builtin=True,
         )
         sources.insert(conn, docs)
         audit_log.insert(conn, _system(tenant), "tenants.create", tenant.id, slug=tenant.slug)
@@ -41,10 +76,14 @@ async def ensure_first(db: Database) -> Tenant:
 
 
 async def actor_for_cli(db: Database, tenant_slug: str | None) -> Actor:
-    """Whoever can run the command line may do everything. Raises NotFound for an unknown tenant."""
-    tenant = await tenants.by_slug(db, tenant_slug) if tenant_slug else await ensure_first(db)
+    """Whoever can run the command line may do everything.
+
+    Raises NotFound for an unknown tenant, and Conflict `tenant_closed`.
+    """
+    tenant = await tenants.get(db, tenant_slug) if tenant_slug else await ensure_first(db)
     if tenant is None:
         raise NotFound("tenant", tenant_slug or "", param="tenant")
+    _require_open(tenant)
     return Actor(tenant.id, "command line", frozenset(SCOPES))
 
 
@@ -55,3 +94,166 @@ async def system_actor(db: Database) -> Actor:
 
 def _system(tenant: Tenant) -> Actor:
     return Actor(tenant.id, "system", frozenset(SCOPES))
+
+
+@operation("tenants.list", "operator")
+async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[Tenant]:
+    """List all tenants, newest first, closed ones included."""
+    return await read_page(request, lambda cursor: tenants.page(app.db, cursor))
+
+
+@operation("tenants.get", "operator")
+async def get(app: Context, actor: Actor, id_or_slug: str) -> Tenant:
+    """Show a tenant, by its id or slug.
+
+    Raises NotFound.
+    """
+    tenant = await tenants.get(app.db, id_or_slug)
+    if tenant is None:
+        raise NotFound("tenant", id_or_slug)
+    return tenant
+
+
+@operation("tenants.create", "operator")
+async def create(app: Context, actor: Actor, new: NewTenant) -> tuple[Tenant, str]:
+    """Make a tenant, with its first admin key, which is shown only this once.
+
+    Raises Conflict `slug_taken`.
+    """
+    secret = "fca_" + secrets.token_hex(16)
+
+    def transaction(conn: Connection) -> Tenant:
+        if tenants.find(conn, new.slug) is not None:
+            raise Conflict("slug_taken", f"There is a tenant '{new.slug}' already. Choose another slug.", param="slug")
+        tenant = tenants.insert(conn, new.slug, new.name.strip(), new.retention_days)
+        key = _first_key(tenant, secret)
+        keys.insert(conn, key, hash_secret(secret))
+        _audit(conn, actor, tenant, "tenants.create", slug=tenant.slug, key=key.id)
+        return tenant
+
+    return await app.db.write(transaction), secret
+
+
+@operation("tenants.update", "operator")
+async def update(app: Context, actor: Actor, id_or_slug: str, change: TenantChange) -> Tenant:
+    """Change a tenant.
+
+    Raises NotFound, and Conflict `tenant_closed`.
+    """
+    return await _update(app, actor, id_or_slug, change, "tenants.update")
+
+
+@operation("tenants.close", "operator")
+async def close(app: Context, actor: Actor, id_or_slug: str) -> Tenant:
+    """Close a tenant: revoke its keys and sources at once, and delete its content in the background.
+
+    It can't be undone. Its usage and its audit log are kept. The first tenant can't be closed.
+
+    Raises NotFound, and Conflict `first_tenant`.
+    """
+
+    def transaction(conn: Connection) -> tuple[Tenant, list[str], list[str]]:
+        tenant = _find(conn, id_or_slug)
+        if (first := tenants.first_now(conn)) is not None and tenant.id == first.id:
+            raise Conflict("first_tenant", "The first tenant is the appliance's own and can't be closed.")
+        if tenant.closed_at is not None:
+            return tenant, [], []
+        key_ids, source_ids = tenants.unrevoked(conn, tenant.id)
+        tenants.close(conn, tenant.id)
+        for key_id in key_ids:
+            keys.revoke(conn, key_id)
+        for source_id in source_ids:
+            if (source := sources.find(conn, tenant.id, source_id)) is not None:
+                revoke_within(conn, _operator_in(tenant), source)
+                sources.hide(conn, source.id)
+        _audit(conn, actor, tenant, "tenants.close", keys=len(key_ids), sources=len(source_ids))
+        return _find(conn, tenant.id), key_ids, source_ids
+
+    tenant, key_ids, source_ids = await app.db.write(transaction)
+    await app.revocations.add("key", *key_ids)
+    await app.revocations.add("source", *source_ids)
+    return tenant
+
+
+async def erase_closed(app: Context) -> None:
+    """Delete what closed tenants left behind, beside their sources and conversations, which others delete."""
+
+    def transaction(conn: Connection) -> None:
+        for tenant_id in left:
+            tenants.erase_rest(conn, tenant_id, ERASE_ROWS)
+
+    while left := await tenants.closed_with_rest(app.db):
+        await app.db.write(transaction)
+
+
+@operation("tenant.get", "read")
+async def get_own(app: Context, actor: Actor) -> Tenant:
+    """Show the tenant that the key belongs to.
+
+    Raises NotFound.
+    """
+    tenant = await tenants.get(app.db, actor.tenant_id)
+    if tenant is None:
+        raise NotFound("tenant", actor.tenant_id)
+    return tenant
+
+
+@operation("tenant.update", "write")
+async def update_own(app: Context, actor: Actor, change: TenantChange) -> Tenant:
+    """Change the tenant that the key belongs to.
+
+    Raises NotFound, and Conflict `tenant_closed`.
+    """
+    return await _update(app, actor, actor.tenant_id, change, "tenant.update")
+
+
+async def _update(app: Context, actor: Actor, id_or_slug: str, change: TenantChange, operation_name: str) -> Tenant:
+    def transaction(conn: Connection) -> Tenant:
+        tenant = _find(conn, id_or_slug)
+        _require_open(tenant)
+        name = tenant.name if change.name is UNSET else change.name.strip()
+        retention_days = tenant.retention_days if change.retention_days is UNSET else change.retention_days
+        tenants.update(conn, tenant.id, name, retention_days)
+        _audit(conn, actor, tenant, operation_name, name=name, retention_days=retention_days)
+        return _find(conn, tenant.id)
+
+    return await app.db.write(transaction)
+
+
+def _find(conn: Connection, id_or_slug: str) -> Tenant:
+    tenant = tenants.find(conn, id_or_slug)
+    if tenant is None:
+        raise NotFound("tenant", id_or_slug)
+    return tenant
+
+
+def _require_open(tenant: Tenant) -> None:
+    if tenant.closed_at is not None:
+        raise Conflict("tenant_closed", f"The tenant '{tenant.slug}' was closed on {tenant.closed_at[:10]}.")
+
+
+def _first_key(tenant: Tenant, secret: str) -> Key:
+    return Key(
+        id=new_id("key"),
+        tenant_id=tenant.id,
+        type="admin",
+        name="first admin key",
+        prefix=secret[:4],
+        last_four=secret[-4:],
+        mode="gate",
+        scopes=TENANT_SCOPES,
+        origins=(),
+        sources=(),
+        created_at=now(),
+    )
+
+
+def _audit(conn: Connection, actor: Actor, tenant: Tenant, operation_name: str, **detail: object) -> None:
+    """In the log of whoever did it, and, where that is somebody else, in the tenant's own, without an address."""
+    audit_log.insert(conn, actor, operation_name, tenant.id, **detail)
+    if tenant.id != actor.tenant_id:
+        audit_log.insert(conn, _operator_in(tenant), operation_name, tenant.id, **detail)
+
+
+def _operator_in(tenant: Tenant) -> Actor:
+    return Actor(tenant.id, "operator", frozenset())

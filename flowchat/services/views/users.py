@@ -1,0 +1,38 @@
+"""Users and the audit log."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from flowchat.domain import AuditEntry, Role, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserView:
+    """Somebody who may use the tenant."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    created_at: str
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        return cls(**{field.name: getattr(user, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntryView:
+    """One deed: who did what to which thing, when, and from which address. `detail` depends on the operation."""
+
+    id: str
+    actor: str
+    operation: str
+    target: str
+    detail: dict[str, Any]
+    address: str
+    created_at: str
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        return cls(**{field.name: getattr(entry, field.name) for field in fields(cls)})

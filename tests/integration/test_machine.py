@@ -1,0 +1,59 @@
+"""What belongs to the machine: /v1/models and /v1/settings."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from appliance import operator
+from web_server import Served, serving
+
+from flowchat import settings
+from flowchat.engines.registry import load_registry
+from flowchat.services import keys
+from flowchat.services.key_requests import NewOperatorKey
+
+
+async def as_operator(served: Served) -> None:
+    """From now on, calls are an operator's."""
+    _, served.admin = await keys.create(served.app, await operator(served.app), NewOperatorKey())
+
+
+async def listed(served: Served, path: str) -> list[dict[str, Any]]:
+    page = (await served.call("GET", path)).json()
+    assert (page["object"], page["has_more"], page["url"]) == ("list", False, path)
+    return list(page["data"])
+
+
+async def test_models(tmp_path: Path) -> None:
+    async with serving(tmp_path, reranker="ms-marco-MiniLM-L-12-v2-int8") as served:
+        await as_operator(served)
+        models = {model["name"]: model for model in await listed(served, "/v1/models")}
+    assert set(models) == set(load_registry())
+    assert models["ms-marco-MiniLM-L-12-v2-int8"] == {
+        "name": "ms-marco-MiniLM-L-12-v2-int8",
+        "role": "reranker",
+        "bytes": load_registry()["ms-marco-MiniLM-L-12-v2-int8"].bytes,
+        "licence": "Apache-2.0",
+        "installed": False,
+        "used": True,
+    }
+    assert models["flowchat-verifier-1"]["installed"]  # it is bundled
+    assert not models["bge-small-en-v1_5-int8"]["used"]  # the tests' embedder is a fake one
+
+
+async def test_settings_without_secrets(tmp_path: Path) -> None:
+    async with serving(tmp_path, generator_api_key="sk-very-secret") as served:
+        await as_operator(served)
+        response = await served.call("GET", "/v1/settings")
+        rows = {row["variable"]: row for row in await listed(served, "/v1/settings")}
+    assert "very-secret" not in response.text
+    assert rows["FLOWCHAT_GENERATOR_API_KEY"]["value"] == "set" and rows["FLOWCHAT_GENERATOR_API_KEY"]["secret"]
+    assert rows["FLOWCHAT_DATA_DIR"]["value"] == str(tmp_path)
+    assert set(rows) == {row.variable for row in settings.describe(settings.Settings())}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/settings"])
+async def test_tenants_see_nothing_of_the_machine(tmp_path: Path, path: str) -> None:
+    async with serving(tmp_path) as served:
+        response = await served.call("GET", path)
+    assert (response.status_code, response.json()["code"]) == (403, "scope_missing")

@@ -1,0 +1,113 @@
+"""/v1/users."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from appliance import operator
+from web_server import Served, serving
+
+from flowchat.domain import User, new_id, now
+from flowchat.services import keys
+from flowchat.services.key_requests import NewOperatorKey
+from flowchat.store import tenants, users
+
+
+async def add(served: Served, email: str, **fields: Any) -> dict[str, Any]:
+    response = await served.call("POST", "/v1/users", json={"email": email, **fields})
+    assert response.status_code == 201, response.text
+    assert response.headers["Location"] == f"/v1/users/{response.json()['id']}"
+    return dict(response.json())
+
+
+async def add_elsewhere(served: Served) -> str:
+    """Another tenant's user."""
+    other = await served.app.db.write(lambda conn: tenants.insert(conn, "other", "Other"))
+    user = User(new_id("usr"), other.id, "ann@shop.example", "Ann", "owner", now())
+    await served.app.db.write(lambda conn: users.insert(conn, user))
+    return user.id
+
+
+async def test_users_are_added_read_changed_and_removed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        ann = await add(served, "Ann@Shop.example", name=" Ann ", role="owner")
+        bob = await add(served, "bob@shop.example")
+        assert (ann["email"], ann["name"], ann["role"]) == ("ann@shop.example", "Ann", "owner")
+        assert (bob["name"], bob["role"]) == ("", "viewer")
+        assert (await served.call("GET", f"/v1/users/{ann['id']}")).json() == ann
+        changed = await served.call("PATCH", f"/v1/users/{bob['id']}", json={"role": "editor", "name": "Bob"})
+        assert changed.json() == {**bob, "role": "editor", "name": "Bob"}
+        assert (await served.call("GET", "/v1/users")).json()["data"] == [changed.json(), ann]
+        removed = await served.call("DELETE", f"/v1/users/{bob['id']}")
+        assert (removed.status_code, removed.content) == (204, b"")
+        assert (await served.call("GET", "/v1/users")).json()["data"] == [ann]
+
+
+async def test_the_last_owner_stays_one(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        ann = await add(served, "ann@shop.example", role="owner")
+        path = f"/v1/users/{ann['id']}"
+        for attempt in (
+            await served.call("DELETE", path),
+            await served.call("PATCH", path, json={"role": "editor"}),
+        ):
+            assert (attempt.status_code, attempt.json()["code"]) == (409, "last_owner")
+        assert (await served.call("PATCH", path, json={"role": "owner", "name": "A"})).status_code == 200
+        await add(served, "bob@shop.example", role="owner")
+        assert (await served.call("PATCH", path, json={"role": "viewer"})).status_code == 200
+        assert (await served.call("DELETE", path)).status_code == 204
+
+
+async def test_an_address_is_one_user_of_a_tenant(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await add_elsewhere(served)
+        ann = await add(served, "ann@shop.example")
+        bob = await add(served, "bob@shop.example")
+        for attempt in (
+            await served.call("POST", "/v1/users", json={"email": "ANN@shop.example"}),
+            await served.call("PATCH", f"/v1/users/{bob['id']}", json={"email": "Ann@Shop.example"}),
+        ):
+            assert (attempt.status_code, attempt.json()["code"], attempt.json()["param"]) == (
+                409,
+                "email_taken",
+                "email",
+            )
+        again = await served.call("PATCH", f"/v1/users/{ann['id']}", json={"email": "ANN@shop.example"})
+        assert again.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "email"),
+        ({"email": "ann"}, "email"),
+        ({"email": "ann@"}, "email"),
+        ({"email": "ann smith@shop.example"}, "email"),
+        ({"email": "ann@shop..example"}, "email"),
+        ({"email": "ann@shop.example\x00"}, "email"),
+        ({"email": "a" * 250 + "@shop.example"}, "email"),
+        ({"email": "ann@shop.example", "name": "x" * 101}, "name"),
+        ({"email": "ann@shop.example", "role": "admin"}, "role"),
+        ({"email": "ann@shop.example", "role": None}, "role"),
+    ],
+)
+async def test_invalid_users(tmp_path: Path, body: dict[str, Any], param: str) -> None:
+    async with serving(tmp_path) as served:
+        response = await served.call("POST", "/v1/users", json=body)
+        assert (response.status_code, response.json()["param"]) == (400, param), response.text
+        assert (await served.call("GET", "/v1/users")).json()["data"] == []
+
+
+async def test_users_that_are_not_ones_own(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for user_id in (await add_elsewhere(served), "usr_nobody"):
+            for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
+                response = await served.call(method, f"/v1/users/{user_id}", json=body)
+                assert response.status_code == 404
+
+
+async def test_operators_have_no_users_of_their_own(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        _, served.admin = await keys.create(served.app, await operator(served.app), NewOperatorKey())
+        response = await served.call("GET", "/v1/users")
+    assert (response.status_code, response.json()["code"]) == (403, "scope_missing")
