@@ -22,8 +22,11 @@ from flowchat.engines.priority import BulkGate
 from flowchat.errors import Conflict, FlowChatError
 from flowchat.net.appliance import wait_until_live
 from flowchat.net.openai_stream import stream_chat
-from flowchat.services import jobs, keys, startup
+from flowchat.net.webhook import Sender
+from flowchat.services import caps, curated_answers, events, queueing, retention, startup, tenants, worker
 from flowchat.services.context import Appliance, Context
+from flowchat.services.delivery import Deliverer
+from flowchat.services.revocations import FOLLOW_S
 from flowchat.settings import Settings
 from flowchat.store.database import open_database
 from flowchat.store.migrate import is_current, migrate
@@ -33,7 +36,9 @@ from flowchat.web import create_web
 LOCK_FILE = "flowchat.lock"
 GRACE_S = 3.0  # for requests in flight when the appliance stops
 LOOK_FOR_JOBS_S = 15.0
-STOP_REVOKED_S = 0.5  # contract, section 1: within a second
+DISPOSE_S = 15.0  # what is left of old versions and revoked sources goes within this time
+DELETE_OLD_S = 3600.0
+ERASE_CLOSED_S = 60.0
 KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
 LIVE_TIMEOUT_S = 30.0
 
@@ -207,18 +212,29 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_appliance(settings) as (app, queue):
+        await app.revocations.rebuild(app.db)
+        await caps.recount(app)
         await startup.resume_jobs(app)
+        await startup.free_idempotency_keys(app)
         await startup.queue_missing_work(app)
         web = create_web(app)
+        deliverer = Deliverer(app, Sender(settings))
+        app.wake_delivery = deliverer.wake
         queue.start(app)
         background = [
+            asyncio.create_task(deliverer.run()),
+            asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: events.delete_old(app))),
+            asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: retention.delete_old(app))),
+            asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: curated_answers.embed_again(app))),
+            asyncio.create_task(again_and_again(ERASE_CLOSED_S, lambda: tenants.erase_closed(app))),
+            asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),
-            asyncio.create_task(again_and_again(STOP_REVOKED_S, lambda: keys.stop_revoked(app))),
+            asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
         ]
         serving = asyncio.create_task(hypercorn_serve(web, _hypercorn(listener), shutdown_trigger=stop.wait))
         try:
             await _announce(settings, serving, report)
-            background.append(asyncio.create_task(_dispose(app)))
+            background.append(asyncio.create_task(again_and_again(DISPOSE_S, lambda: worker.dispose(app))))
             await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()
@@ -266,15 +282,7 @@ async def again_and_again(pause_s: float, work: Callable[[], Awaitable[None]]) -
 async def _look_for_jobs(app: Appliance, queue: Queue) -> None:
     """A wake-up may get lost, a job does not."""
     if queue.is_empty:
-        await jobs.wake_waiting(app)
-
-
-async def _dispose(app: Appliance) -> None:
-    """What the last process left of old versions when it was stopped."""
-    try:
-        await jobs.dispose(app)
-    except Exception:
-        log.exception("deleting old versions failed; the next job tries again")
+        await worker.wake_waiting(app)
 
 
 async def _end(serving: asyncio.Task[None]) -> None:

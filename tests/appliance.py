@@ -25,7 +25,7 @@ def settings_for(data_dir: Path, **changes: object) -> Settings:
 
 @asynccontextmanager
 async def running(data_dir: Path, engines: Engines | None = None, **changes: object) -> AsyncIterator[Appliance]:
-    """Nobody works on its jobs: call `jobs.run`."""
+    """Nobody works on its jobs: call `worker.run`."""
     settings = settings_for(data_dir, **changes)
     migrate(settings.database_path)
     models = engines or fake_engines()

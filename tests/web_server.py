@@ -120,7 +120,7 @@ class Served:
 
     async def widget_key(self, **fields: Any) -> None:
         """Ask with a new widget key from now on."""
-        key, self.key = await keys.create(self.app, await operator(self.app), keys.NewKey("widget", **fields))
+        key, self.key = await keys.create(self.app, await operator(self.app), keys.NewWidgetKey(**fields))
         self.key_id = key.id
 
 
@@ -158,17 +158,15 @@ async def serving(folder: Path, *, heartbeat_s: float = 10, **settings: Any) -> 
             actor = await operator(app)
             await add_source(app, "shop", is_live=True)
             await homepage.ensure(app)
-            key, secret = await keys.create(app, actor, keys.NewKey("widget", origins=(ORIGIN,), sources=("shop",)))
-            _, admin = await keys.create(app, actor, keys.NewKey("admin"))
+            key, secret = await keys.create(app, actor, keys.NewWidgetKey(origins=(ORIGIN,), sources=("shop",)))
+            _, admin = await keys.create(app, actor, keys.NewAdminKey())
             yield Served(app, answerer, url, key.id, secret, admin, client)
 
 
-async def add_source(app: Appliance, slug: str, *, is_live: bool) -> Source:
-    """A source of the first tenant, with a live (empty) version or none."""
-    actor = await operator(app)
-    source = Source(
-        new_id("src"), actor.tenant_id, slug, slug, None, "ready", "en", CrawlConfig(), None, 0, 0, None, now()
-    )
+async def add_source(app: Appliance, slug: str, *, is_live: bool, tenant_id: str = "") -> Source:
+    """A source, of the first tenant unless told otherwise, with a live (empty) version or none."""
+    owner = tenant_id or (await operator(app)).tenant_id
+    source = Source(new_id("src"), owner, slug, slug, None, "ready", "en", CrawlConfig(), None, 0, 0, None, now())
     await app.db.write(lambda conn: sources.insert(conn, source))
     if is_live:
         await make_live(app, source)
@@ -182,8 +180,9 @@ async def add_docs_version(app: Appliance) -> None:
     await make_live(app, docs)
 
 
-async def make_live(app: Appliance, source: Source) -> None:
-    version_id = await app.db.write(lambda conn: versions.insert(conn, source.id, "none"))
+async def make_live(app: Appliance, source: Source) -> str:
+    """A new (empty) version of the source; returns its id."""
+    version_id = await app.db.write(lambda conn: versions.insert(conn, source.id, app.settings.embedder))
     version = await versions.get(app.db, version_id)
     assert version
 
@@ -191,6 +190,7 @@ async def make_live(app: Appliance, source: Source) -> None:
         versions.make_live(conn, version)
 
     await app.db.write(transaction)
+    return version_id
 
 
 @asynccontextmanager
@@ -198,6 +198,7 @@ async def _listening(app: Appliance, fileno: int, heartbeat_s: float) -> AsyncIt
     config = Config()
     config.bind = [f"fd://{fileno}"]
     config.graceful_timeout = 1
+    config.keep_alive_timeout = 75
     stop = asyncio.Event()
     server = asyncio.create_task(serve(create_web(app, heartbeat_s=heartbeat_s), config, shutdown_trigger=stop.wait))
     try:

@@ -6,7 +6,7 @@ from quart import Quart
 
 import flowchat
 from flowchat.services.context import Appliance
-from flowchat.web import api, auth, chat, health, pages, respond
+from flowchat.web import api, api_docs, auth, chat, health, openapi, pages, respond, uploads
 
 MAX_BODY_BYTES = 64 * 1024  # a body is buffered before its handler reads it
 HEARTBEAT_S = 10.0
@@ -21,10 +21,21 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         template_folder=str(_CHECKOUT / "templates"),
     )
     web.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    web.request_class = uploads.request_class(app.settings.upload_max_bytes)
+    web.asgi_http_class = uploads.Connection
+    web.url_map.merge_slashes = False  # /v1//sources is not found, and nothing redirects
     web.config["HEARTBEAT_S"] = heartbeat_s
     web.extensions["appliance"] = app
     web.extensions["trusted_proxies"] = auth.parse_networks(app.settings.trusted_proxies)
     respond.install(web)
-    for blueprint in (chat.blueprint, api.blueprint, health.blueprint, pages.blueprint):
+    for blueprint in (
+        chat.blueprint,
+        api.blueprint,
+        openapi.blueprint,
+        api_docs.blueprint,
+        health.blueprint,
+        pages.blueprint,
+    ):
         web.register_blueprint(blueprint)
+    web.after_serving(api.finish_all)
     return web

@@ -1,18 +1,21 @@
 """The shapes of responses: problem+json for every error, and the headers that all of them carry."""
 
 import logging
+import math
 import re
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 from quart import Quart, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from flowchat.domain import new_id
 from flowchat.errors import FlowChatError
+from flowchat.web import limits
+from flowchat.web.calls import visitor_methods
 
-VISITOR_PATHS = frozenset({"/v1/chat"})  # called by pages of any origin
 _EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 _REQUEST_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
 _SECURITY_HEADERS = {
@@ -41,17 +44,40 @@ def json(data: Any, status: int = 200, **headers: str) -> Response:
     return response
 
 
-async def read_json() -> Any:
-    """The request's body. Raises FlowChatError: 415 for another content type, 400 for what is not JSON."""
+async def read_json(request_type: type | None = None) -> Any:
+    """The request's body; {} for an empty one where nothing of `request_type` is required.
+
+    Raises FlowChatError: 415 for another content type, 400 for what is not JSON. 413 comes from Quart.
+    """
+    body = await request.get_data(cache=False, as_text=False)
+    if not body and request_type is not None and _needs_nothing(request_type):
+        return {}
     if not request.is_json:
         raise FlowChatError(
             "unsupported_media_type", "Send the body as JSON, with Content-Type: application/json.", status=415
         )
-    body = await request.get_data(cache=False, as_text=False)
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FlowChatError("bad_json", f"The body is not JSON: {error}.") from None
+
+
+def _number(text: str) -> int | float:
+    """JSON knows only numbers: 5.0 is a whole one."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise msgspec.DecodeError(f"{text[:20]} is too large")
+    return int(number) if number.is_integer() else number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+
+
+def _needs_nothing(request_type: type) -> bool:
+    kind = msgspec.inspect.type_info(request_type)
+    return isinstance(kind, (msgspec.inspect.StructType, msgspec.inspect.DataclassType)) and not any(
+        field.required for field in kind.fields
+    )
 
 
 def _name_request() -> None:
@@ -61,9 +87,11 @@ def _name_request() -> None:
 
 def _add_headers(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
+    if is_api(request.path):
+        limits.add_headers(response)
     for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    if request.path in VISITOR_PATHS:
+    if visitor_methods(request.path):
         response.headers["Vary"] = "Origin"
         if origin := request.headers.get("Origin"):
             # Every origin may read the answer, errors included; the key's own list decides who gets one.
@@ -123,7 +151,7 @@ async def _problem(error: FlowChatError) -> Response:
     response = Response(msgspec.json.encode(body), error.status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     if error.status == HTTPStatus.UNAUTHORIZED:
-        scheme = "FlowChat-Key" if request.path in VISITOR_PATHS else "Bearer"
+        scheme = "FlowChat-Key" if request.method in visitor_methods(request.path) else "Bearer"
         response.headers["WWW-Authenticate"] = f'{scheme} realm="FlowChat"'
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
@@ -132,6 +160,10 @@ async def _problem(error: FlowChatError) -> Response:
 
 def _is_for_people() -> bool:
     """Pages answer browsers with a page; the API always answers with a problem."""
-    if f"{request.path}/".startswith(("/v1/", "/health/")):
+    if is_api(request.path) or f"{request.path}/".startswith("/health/"):
         return False
     return request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html"
+
+
+def is_api(path: str) -> bool:
+    return f"{path}/".startswith("/v1/")

@@ -1,0 +1,203 @@
+"""The REST API: which call does which operation. Handlers, /openapi.json and /docs/api are made from this table."""
+
+import inspect
+import re
+import typing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from flowchat.services import (  # noqa: F401 (importing a service registers its operations)
+    audit_log,
+    chat,
+    conversations,
+    curated_answers,
+    documents,
+    events,
+    feedback,
+    jobs,
+    keys,
+    models,
+    pages,
+    questions,
+    settings_list,
+    sources,
+    tenants,
+    usage,
+    users,
+    versions,
+    webhooks,
+)
+from flowchat.services.operations import OPERATIONS, Operation
+from flowchat.services.views.chat import AnswerView
+from flowchat.services.views.content import DocumentView, PageView, UploadedView, VersionView
+from flowchat.services.views.conversations import (
+    ConversationView,
+    ErasedView,
+    FeedbackView,
+    MessageView,
+    QuestionGroupView,
+    WholeConversationView,
+)
+from flowchat.services.views.curated_answers import CuratedAnswerView
+from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
+from flowchat.services.views.machine import ModelView, SettingView
+from flowchat.services.views.sources import CreatedSourceView, JobView, SourceView
+from flowchat.services.views.tenants import CreatedTenantView, TenantView
+from flowchat.services.views.usage import UsageView
+from flowchat.services.views.users import AuditEntryView, UserView
+from flowchat.services.views.webhooks import CreatedWebhookView, DeliveryView, EventView, WebhookView
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+_ID = re.compile(r"{(\w+)}")
+
+
+class View(Protocol):
+    """A class of `services.views`: what a client sees of what an operation returned."""
+
+    @classmethod
+    def of(cls, result: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Call:
+    """`view` None: no body (204). `location` is the path of what was made, with the path's ids and fields of the view
+    in braces. `problems` are statuses beyond those that every call of its kind can have.
+    """
+
+    method: Method
+    path: str
+    operation_name: str
+    view: type[View] | None = None
+    status: int = 200
+    location: str | None = None
+    problems: tuple[int, ...] = ()
+
+    @property
+    def operation(self) -> Operation:
+        return OPERATIONS[self.operation_name]
+
+    @property
+    def is_for_visitors(self) -> bool:
+        return self.operation.caller == "visitor"
+
+    @property
+    def ids(self) -> list[str]:
+        """The names in the path, in their order."""
+        return _ID.findall(self.path)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the request's fields come in a body, not in the query."""
+        return self.method in ("POST", "PATCH") and self.request_type is not None
+
+    @cached_property
+    def request_type(self) -> type | None:
+        """The dataclass or struct that the query or the body is read into."""
+        function = inspect.unwrap(self.operation.function)
+        names = list(inspect.signature(function).parameters)[2 + len(self.ids) :]
+        return typing.get_type_hints(function)[names[0]] if names else None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it returns a page of a list."""
+        returned = typing.get_type_hints(inspect.unwrap(self.operation.function)).get("return")
+        return getattr(typing.get_origin(returned), "__name__", "") == "Listed"
+
+
+_DOCUMENTS = "/v1/sources/{source}/documents"
+_DELIVERY = "/v1/webhooks/{webhook}/deliveries/{id}"
+
+CALLS = (
+    Call("GET", "/v1/sources", "sources.list", SourceView),
+    Call("POST", "/v1/sources", "sources.create", CreatedSourceView, 201, "/v1/sources/{id}", (409,)),
+    Call("GET", "/v1/sources/{source}", "sources.get", SourceView),
+    Call("PATCH", "/v1/sources/{source}", "sources.update", SourceView, problems=(409,)),
+    Call("DELETE", "/v1/sources/{source}", "sources.delete", None, 204),
+    Call("POST", "/v1/sources/{source}/recrawl", "sources.recrawl", JobView, 202, "/v1/jobs/{id}", (409,)),
+    Call("POST", "/v1/sources/{source}/revoke", "sources.revoke", SourceView),
+    Call("GET", "/v1/sources/{source}/versions", "versions.list", VersionView),
+    Call("GET", "/v1/sources/{source}/versions/{version}", "versions.get", VersionView),
+    Call("POST", "/v1/sources/{source}/versions/{version}/activate", "versions.activate", VersionView, problems=(409,)),
+    Call("GET", "/v1/sources/{source}/pages", "pages.list", PageView),
+    Call("GET", "/v1/sources/{source}/documents", "documents.list", DocumentView),
+    Call("POST", _DOCUMENTS, "documents.create", UploadedView, 201, _DOCUMENTS, (409,)),
+    Call("GET", "/v1/sources/{source}/documents/{document}", "documents.get", DocumentView),
+    Call("DELETE", "/v1/sources/{source}/documents/{document}", "documents.delete", None, 204, problems=(409,)),
+    Call("GET", "/v1/jobs", "jobs.list", JobView, problems=(404,)),
+    Call("GET", "/v1/jobs/{job}", "jobs.get", JobView),
+    Call("POST", "/v1/jobs/{job}/cancel", "jobs.cancel", JobView, problems=(409,)),
+    Call("POST", "/v1/chat", "chat.ask", AnswerView, problems=(404, 410, 500, 503, 504)),
+    Call("GET", "/v1/widget", "widget.config", WidgetView),
+    Call("GET", "/v1/keys", "keys.list", KeyView),
+    Call("POST", "/v1/keys", "keys.create", CreatedKeyView, 201, "/v1/keys/{id}", (404,)),
+    Call("GET", "/v1/keys/{key}", "keys.get", KeyView),
+    Call("PATCH", "/v1/keys/{key}", "keys.update", KeyView, problems=(409,)),
+    Call("POST", "/v1/keys/{key}/rotate", "keys.rotate", CreatedKeyView, 201, "/v1/keys/{id}"),
+    Call("POST", "/v1/keys/{key}/revoke", "keys.revoke", KeyView),
+    Call("GET", "/v1/conversations", "conversations.list", ConversationView),
+    Call("DELETE", "/v1/conversations", "conversations.erase", ErasedView),
+    Call("GET", "/v1/conversations/{conversation}", "conversations.get", WholeConversationView),
+    Call("DELETE", "/v1/conversations/{conversation}", "conversations.delete", None, 204),
+    Call("GET", "/v1/conversations/{conversation}/messages", "messages.list", MessageView),
+    Call("POST", "/v1/feedback", "feedback.give", FeedbackView, problems=(404,)),
+    Call("GET", "/v1/feedback", "feedback.list", FeedbackView),
+    Call("GET", "/v1/questions/unanswered", "questions.unanswered", QuestionGroupView),
+    Call("GET", "/v1/curated-answers", "curated_answers.list", CuratedAnswerView),
+    Call(
+        "POST",
+        "/v1/curated-answers",
+        "curated_answers.create",
+        CuratedAnswerView,
+        201,
+        "/v1/curated-answers/{id}",
+        (404, 409),
+    ),
+    Call("GET", "/v1/curated-answers/{curated_answer}", "curated_answers.get", CuratedAnswerView),
+    Call("PATCH", "/v1/curated-answers/{curated_answer}", "curated_answers.update", CuratedAnswerView),
+    Call("DELETE", "/v1/curated-answers/{curated_answer}", "curated_answers.delete", None, 204),
+    Call("GET", "/v1/usage", "usage.list", UsageView),
+    Call("GET", "/v1/users", "users.list", UserView),
+    Call("POST", "/v1/users", "users.create", UserView, 201, "/v1/users/{id}", (409,)),
+    Call("GET", "/v1/users/{user}", "users.get", UserView),
+    Call("PATCH", "/v1/users/{user}", "users.update", UserView, problems=(409,)),
+    Call("DELETE", "/v1/users/{user}", "users.delete", None, 204, problems=(409,)),
+    Call("GET", "/v1/audit-log", "audit_log.list", AuditEntryView),
+    Call("GET", "/v1/tenant", "tenant.get", TenantView),
+    Call("PATCH", "/v1/tenant", "tenant.update", TenantView, problems=(409,)),
+    Call("GET", "/v1/tenants", "tenants.list", TenantView),
+    Call("POST", "/v1/tenants", "tenants.create", CreatedTenantView, 201, "/v1/tenants/{id}", (409,)),
+    Call("GET", "/v1/tenants/{tenant}", "tenants.get", TenantView),
+    Call("PATCH", "/v1/tenants/{tenant}", "tenants.update", TenantView, problems=(409,)),
+    Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=(409,)),
+    Call("GET", "/v1/models", "models.list", ModelView),
+    Call("GET", "/v1/settings", "settings.list", SettingView),
+    Call("GET", "/v1/webhooks", "webhooks.list", WebhookView),
+    Call("POST", "/v1/webhooks", "webhooks.create", CreatedWebhookView, 201, "/v1/webhooks/{id}"),
+    Call("GET", "/v1/webhooks/{webhook}", "webhooks.get", WebhookView),
+    Call("PATCH", "/v1/webhooks/{webhook}", "webhooks.update", WebhookView),
+    Call("DELETE", "/v1/webhooks/{webhook}", "webhooks.delete", None, 204),
+    Call("POST", "/v1/webhooks/{webhook}/ping", "webhooks.ping", DeliveryView, 202, _DELIVERY, (409,)),
+    Call("POST", "/v1/webhooks/{webhook}/rotate", "webhooks.rotate", CreatedWebhookView),
+    Call("GET", "/v1/webhooks/{webhook}/deliveries", "deliveries.list", DeliveryView),
+    Call("GET", "/v1/webhooks/{webhook}/deliveries/{delivery}", "deliveries.get", DeliveryView),
+    Call(
+        "POST",
+        "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver",
+        "deliveries.redeliver",
+        DeliveryView,
+        202,
+        _DELIVERY,
+        (409,),
+    ),
+    Call("GET", "/v1/events", "events.list", EventView),
+    Call("GET", "/v1/events/{event}", "events.get", EventView),
+)
+
+
+def visitor_methods(path: str) -> set[str]:
+    """The methods by which pages of any origin may call a path; none for a path that is not for visitors."""
+    return {method for method, pattern in _VISITOR_CALLS if pattern.fullmatch(path)}
+
+
+_VISITOR_CALLS = [(call.method, re.compile(_ID.sub("[^/]+", call.path))) for call in CALLS if call.is_for_visitors]

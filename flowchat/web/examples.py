@@ -1,0 +1,123 @@
+"""Example values of the API's schemas: what a field's own examples say, or what its name and type suggest."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_ULID = "01k5q3w8x4j2m6n9p7r1s0t5va"
+_PREFIXES = {
+    "answer": "cur",
+    "conversation": "cnv",
+    "curated_answer": "cur",
+    "delivery": "del",
+    "document": "doc",
+    "event": "evt",
+    "feedback": "fbk",
+    "job": "job",
+    "key": "key",
+    "message": "msg",
+    "source": "src",
+    "tenant": "ten",
+    "user": "usr",
+    "version": "ver",
+    "webhook": "whe",
+}
+_UNUSUAL = {"exclude", "sitemap"}  # not in the usual request
+_USUALLY_NULL = {
+    "closed_at", "disabled_at", "disabled_reason", "error", "expires_at", "failing_since", "reason", "revoked_at",
+}  # fmt: skip
+_VALUES: dict[str, Any] = {
+    "address": "203.0.113.7",
+    "chunk_id": f"chk_{_ULID}",
+    "content_type": "application/pdf",
+    "conversation_token": "Qb0pWm3yJ5n8vXk2cT7rLs4eHd9aUf1g",
+    "currency": "usd",
+    "date": "2026-11-20",
+    "detail": {},
+    "email": "ada@example.com",
+    "events": ["version.indexed", "source.crawl.failed"],
+    "key": "kbk_live_3f9a0c62d7e84b15a1c0f2d94e6b7a58",
+    "exclude": [],
+    "include": ["/help/*"],
+    "last_four": "7a58",
+    "live_version": f"ver_{_ULID}",
+    "locale": "en",
+    "name": "Help centre",
+    "origins": ["https://www.example.com"],
+    "prefix": "kbk_live_",
+    "query": "How long do I have to return an order?",
+    "question": "How long do I have to return an order?",
+    "answer": "You may return an order within 30 days.",
+    "quote": "You may return an order within 30 days.",
+    "ref": 1,
+    "scopes": ["read", "write"],
+    "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "slug": "help",
+    "sources": [f"src_{_ULID}"],
+    "title": "Returns",
+    "url": "https://www.example.com/help/",
+    "visitor_id": "visitor-1234",
+}
+
+
+def of_path(name: str) -> str:
+    """An id in a path, by its name there."""
+    return "help" if name == "source" else f"{_PREFIXES.get(name, name[:3])}_{_ULID}"
+
+
+def of_schema(schema: Schema, components: dict[str, Schema], *, is_full: bool, name: str = "", of: str = "") -> Any:
+    """A value that the schema allows. Objects have what is required and what has examples, or all if `is_full`.
+
+    `name` is the field it is for, `of` the resource that the field belongs to.
+    """
+    if reference := schema.get("$ref"):
+        of = reference.rpartition("/")[2]
+        return of_schema(components[of], components, is_full=is_full, name=name, of=of)
+    if examples := schema.get("examples"):
+        return examples[0]
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", schema.get("enum", [None])[0])
+    if options := schema.get("anyOf"):
+        if name in _USUALLY_NULL and {"type": "null"} in options:
+            return None
+        return of_schema(options[0], components, is_full=is_full, name=name, of=of)
+    match schema.get("type"):
+        case "object" if "properties" not in schema:
+            return {}
+        case "array" | "integer" if name in _VALUES:
+            return _VALUES[name]
+        case "object":
+            return _object(schema, components, is_full, of)
+        case "array":
+            return [of_schema(schema["items"], components, is_full=is_full, name=name.removesuffix("s"), of=of)]
+        case "boolean":
+            return bool(schema.get("default"))
+        case "integer" | "number":
+            return schema.get("default") or max(schema.get("minimum", 0), 12)
+        case _:
+            return _text(name, of)
+
+
+def _object(schema: Schema, components: dict[str, Schema], is_full: bool, of: str) -> dict[str, Any]:
+    required = schema.get("required", [])
+    return {
+        name: of_schema(field, components, is_full=is_full, name=name, of=of)
+        for name, field in schema.get("properties", {}).items()
+        if is_full or name in required or (_has_example(field) and name not in _UNUSUAL)
+    }
+
+
+def _has_example(schema: Schema) -> bool:
+    return "examples" in schema or any(_has_example(option) for option in schema.get("anyOf", []))
+
+
+def _text(name: str, of: str) -> Any:
+    if name == "id":
+        resource = of.removeprefix("Created")
+        snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in resource).strip("_")
+        return of_path(snake) if snake != "source" else f"src_{_ULID}"
+    if name.removesuffix("_id") in _PREFIXES and (name.endswith("_id") or name not in _VALUES):
+        return f"{_PREFIXES[name.removesuffix('_id')]}_{_ULID}"
+    if name.endswith(("_at", "_until", "_crawl", "_since")):
+        return "2026-11-20T09:30:00.000Z"
+    return _VALUES.get(name, "text")
