@@ -1,6 +1,5 @@
 """Pages that need no crawl: uploaded documents, FlowChat's own, and a version that is embedded anew."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -53,13 +52,13 @@ async def uploaded_outcomes(
         if page is not None:
             yield replace(await _stored(db, page), content_hash=document.content_hash)
         elif (content := await documents.content(db, document.id)) is not None:
-            yield await asyncio.to_thread(_read, document, content, count_tokens)
+            yield await _read(document, content, count_tokens)
 
 
-def _read(document: StoredDocument, content: bytes, count_tokens: CountTokens) -> PageOutcome:
+async def _read(document: StoredDocument, content: bytes, count_tokens: CountTokens) -> PageOutcome:
     outcome = PageOutcome(document.url, 0, "failed", "bad_document", content_hash=document.content_hash)
     try:
-        read = read_file(document.name, document.content_type, content)
+        read = await read_file(document.name, document.content_type, content)
     except FlowChatError:  # a newer FlowChat may be stricter than the one that took the upload
         return outcome
     indexed = index_outcome(replace(outcome, title=read.title), read, count_tokens)

@@ -3,11 +3,12 @@
 A scanned PDF has no text, and neither tables nor columns of a PDF are recognised.
 """
 
+import asyncio
 import io
 import re
-import threading
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import mammoth
@@ -21,7 +22,7 @@ from flowchat.ingest.extract import extract_html, extract_markdown
 MAX_PDF_PAGES = 2000
 MAX_TEXT_CHARS = 10_000_000
 MAX_UNZIPPED_BYTES = 10_000_000  # of a DOCX: its XML takes 25 times that in memory, and seconds for each megabyte
-MAX_READ_S = 60.0
+MAX_READ_S = 30.0
 CONTENT_TYPES = {
     ".md": "text/markdown",
     ".markdown": "text/markdown",
@@ -36,7 +37,8 @@ _PARAGRAPH_END = 0.6  # a line shorter than this part of the page's longest ends
 _HYPHEN = re.compile(r"[\u00ad\ufffe\x02]\s*")  # how PDFium marks a word that goes on in the next line
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
-_pdfium = threading.Lock()  # PDFium is not thread-safe
+# PDFium is not thread-safe; and whoever uploads much must not take the threads that questions need.
+_reader = ThreadPoolExecutor(1, thread_name_prefix="documents")
 
 
 def content_type_of(name: str, declared: str) -> str:
@@ -45,11 +47,15 @@ def content_type_of(name: str, declared: str) -> str:
     return known or (declared if declared in CONTENT_TYPES.values() else "")
 
 
-def read_file(name: str, content_type: str, content: bytes) -> Document:
-    """The document in a file, titled by its own title or its name. Takes seconds for a long one: not on the loop.
+async def read_file(name: str, content_type: str, content: bytes) -> Document:
+    """The document in a file, titled by its own title or its name. One file at a time is read, in a thread.
 
     Raises FlowChatError `bad_document` for what is broken, encrypted, too large, or has no text.
     """
+    return await asyncio.get_running_loop().run_in_executor(_reader, _read_whole, name, content_type, content)
+
+
+def _read_whole(name: str, content_type: str, content: bytes) -> Document:
     document = _read(name, content_type, content)
     if not any(block.text.strip() for block in document.blocks):
         raise _bad(name, "has no text that could be read. A scanned document needs text recognition first.")
@@ -72,21 +78,20 @@ def _read_pdf(name: str, content: bytes) -> Document:
     """Each page is a section with the anchor `page=N`, which browsers' PDF viewers understand."""
     deadline = time.monotonic() + MAX_READ_S
     blocks: list[Block] = []
-    with _pdfium:
-        try:
-            with pypdfium2.PdfDocument(content) as pdf:
-                if len(pdf) > MAX_PDF_PAGES:
-                    raise _bad(name, f"has more than {MAX_PDF_PAGES} pages. Split it.")
-                title = _pdf_title(pdf)
-                for number in range(len(pdf)):
-                    if time.monotonic() > deadline:
-                        raise _bad(name, f"takes more than {MAX_READ_S:g} s to read. Split it.")
-                    # Closed here and now: left to the garbage collector, that could happen without the lock.
-                    with closing(pdf[number]) as page, closing(page.get_textpage()) as textpage:
-                        text = textpage.get_text_bounded()
-                    blocks += [Block("text", paragraph, (), f"page={number + 1}") for paragraph in _paragraphs(text)]
-        except pypdfium2.PdfiumError as error:
-            raise _bad(name, f"can't be read ({error}). It is damaged, or needs a password: save it without.") from None
+    try:
+        with pypdfium2.PdfDocument(content) as pdf:
+            if len(pdf) > MAX_PDF_PAGES:
+                raise _bad(name, f"has more than {MAX_PDF_PAGES} pages. Split it.")
+            title = _pdf_title(pdf)
+            for number in range(len(pdf)):
+                if time.monotonic() > deadline:
+                    raise _bad(name, f"takes more than {MAX_READ_S:g} s to read. Split it.")
+                # Closed here and now: the garbage collector might do it in another thread.
+                with closing(pdf[number]) as page, closing(page.get_textpage()) as textpage:
+                    text = textpage.get_text_bounded()
+                blocks += [Block("text", paragraph, (), f"page={number + 1}") for paragraph in _paragraphs(text)]
+    except pypdfium2.PdfiumError as error:
+        raise _bad(name, f"can't be read ({error}). It is damaged, or needs a password: save it without.") from None
     return Document(title, "", tuple(blocks), links=())
 
 

@@ -1,6 +1,5 @@
 """Documents: files that are uploaded to a source which is not crawled."""
 
-import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ async def create(app: Context, actor: Actor, source_name: str, request: NewDocum
     _require_documents(source)
     if request.url is not None and len(request.file) > 1:
         raise Conflict("url_of_several", "One url can't be that of several files. Upload them one by one.", param="url")
-    files = [await asyncio.to_thread(_checked, source, file, request.url) for file in request.file]
+    files = [await _checked(source, file, request.url) for file in request.file]
 
     def transaction(conn: Connection) -> tuple[list[str], str]:
         present = _find_source(conn, actor, source.id)
@@ -77,14 +76,14 @@ async def create(app: Context, actor: Actor, source_name: str, request: NewDocum
     return Uploaded(source.id, [document for document in stored if document is not None], job)
 
 
-def _checked(source: Source, file: UploadedFile, url: str | None) -> tuple[StoredDocument, bytes]:
+async def _checked(source: Source, file: UploadedFile, url: str | None) -> tuple[StoredDocument, bytes]:
     """The document that a file makes, with its content. Raises FlowChatError `bad_document`."""
     name = _name(file.name)
     content_type = content_type_of(name, file.content_type)
     if not content_type:
         message = f"'{name}' can't be read: upload Markdown (.md), HTML, plain text (.txt), PDF or Word (.docx)."
         raise FlowChatError("bad_document", message, param="file")
-    read_file(name, content_type, file.content)
+    await read_file(name, content_type, file.content)
     document = StoredDocument(
         id=new_id("doc"),
         source_id=source.id,

@@ -6,13 +6,14 @@ from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
+from flowchat.services.fields import CURSOR_PATTERN
 from flowchat.store.paging import Cursor
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 
-CursorId = Annotated[str, msgspec.Meta(max_length=64)]
+CursorId = Annotated[str, msgspec.Meta(max_length=64, pattern=CURSOR_PATTERN)]
 
 
 class ListRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # when it is run as a script
 
+import httpx  # noqa: E402
 from appliance import operator  # noqa: E402
 from web_server import Served, serving  # noqa: E402
 
@@ -43,6 +44,7 @@ async def fuzz(folder: Path, options: list[str]) -> Outcome:
         actor = await operator(served.app)
         key, secret = await all_powerful_key(served, actor)
         shop = await sources.get(served.app, actor, "shop")
+        await fill(served, secret)
         report = folder / "report.json"
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", HERE / "schemathesis.toml"],
@@ -73,6 +75,24 @@ async def all_powerful_key(served: Served, actor: Actor) -> tuple[Key, str]:
     )
     await served.app.db.write(lambda conn: keys.insert(conn, key, hash_secret(secret)))
     return key, secret
+
+
+async def fill(served: Served, secret: str) -> None:
+    """One of each thing that schemathesis doesn't come by itself, so that there is more to find than 404."""
+    call = httpx.AsyncClient(base_url=served.url, headers={"Authorization": f"Bearer {secret}"})
+    async with call:
+        uploads = (await call.post("/v1/sources", json={"name": "Uploads"})).json()
+        made = [
+            await call.post(
+                f"/v1/sources/{uploads['id']}/documents", files={"file": ("guide.md", b"# Guide\n\nText.")}
+            ),
+            await call.post("/v1/curated-answers", json={"question": "May I?", "answer": "You may."}),
+            await call.post("/v1/users", json={"email": "ann@example.com"}),
+            await call.post("/v1/webhooks", json={"url": "https://example.com/hook", "events": ["*"]}),
+            await served.ask(Accept="application/json"),
+        ]
+        made.append(await call.post(f"/v1/webhooks/{made[3].json()['id']}/ping"))
+    assert [answer.status_code for answer in made] == [201, 201, 201, 201, 200, 202]
 
 
 async def check_credentials(served: Served, secret: str) -> None:

@@ -321,6 +321,7 @@ async def test_lists_go_page_by_page(tmp_path: Path) -> None:
         none = (await served.call("GET", "/v1/jobs", params={"status": "failed"})).json()
         missing = await served.call("GET", "/v1/jobs", params={"source": "none"})
         wrong = await served.call("GET", "/v1/jobs", params={"status": "lost"})
+        no_id = await served.call("GET", "/v1/sources", params={"starting_after": "2"})
     assert ([source["slug"] for source in first["data"]], first["has_more"]) == (["d", "c"], True)
     assert ([source["slug"] for source in rest["data"]], rest["has_more"]) == (["b", "a", "shop", "docs"], False)
     assert ([source["slug"] for source in back["data"]], back["has_more"]) == (["c", "b"], True)
@@ -328,6 +329,7 @@ async def test_lists_go_page_by_page(tmp_path: Path) -> None:
     assert (len(queued["data"]), queued["has_more"], none["data"]) == (3, True, [])
     assert (missing.status_code, missing.json()["param"]) == (404, "source")
     assert (wrong.status_code, wrong.json()["param"]) == (400, "status")
+    assert (no_id.status_code, no_id.json()["param"]) == (400, "starting_after")
 
 
 async def test_who_may(tmp_path: Path) -> None:

@@ -50,9 +50,12 @@ async def test_exactly_the_cap_is_answered(tmp_path: Path) -> None:
 async def connected(served: Served, stack: AsyncExitStack) -> list[httpx.AsyncClient]:
     """Clients that have their connections already, so that all the questions come at once."""
     tls = ssl.create_default_context()  # making one for each client would take a minute
+    kept = httpx.Limits(keepalive_expiry=None)
     clients = []
     for start in range(0, CHATS, CONNECTING):
-        transports = [httpx.AsyncHTTPTransport(verify=tls) for _ in range(start, min(start + CONNECTING, CHATS))]
+        transports = [
+            httpx.AsyncHTTPTransport(verify=tls, limits=kept) for _ in range(start, min(start + CONNECTING, CHATS))
+        ]
         batch = [httpx.AsyncClient(base_url=served.url, transport=transport, timeout=600) for transport in transports]
         clients += [await stack.enter_async_context(client) for client in batch]
         for response in await asyncio.gather(*(client.get("/health/live") for client in batch)):

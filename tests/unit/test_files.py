@@ -9,8 +9,8 @@ from flowchat.ingest import files
 from flowchat.ingest.files import CONTENT_TYPES, content_type_of, read_file
 
 
-def read(name: str, content: bytes) -> Document:
-    return read_file(name, content_type_of(name, ""), content)
+async def read(name: str, content: bytes) -> Document:
+    return await read_file(name, content_type_of(name, ""), content)
 
 
 def test_what_a_file_is() -> None:
@@ -20,29 +20,31 @@ def test_what_a_file_is() -> None:
     assert content_type_of("photo.png", "image/png") == content_type_of("guide", "") == ""
 
 
-def test_text_formats() -> None:
-    markdown = read("a.md", b"# Returns\n\nWithin 30 days.\n")
+async def test_text_formats() -> None:
+    markdown = await read("a.md", b"# Returns\n\nWithin 30 days.\n")
     assert (markdown.title, [block.text for block in markdown.blocks]) == ("Returns", ["Within 30 days."])
-    html = read("a.html", "<title>Größe</title><nav>Menu</nav><main><p>Nur in groß.</p></main>".encode("latin-1"))
+    html = await read("a.html", "<title>Größe</title><nav>Menu</nav><main><p>Nur in groß.</p></main>".encode("latin-1"))
     assert (html.title, [block.text for block in html.blocks]) == ("Größe", ["Nur in groß."])
-    plain = read("notes.txt", b"First line.\n\nSecond paragraph.")
+    plain = await read("notes.txt", b"First line.\n\nSecond paragraph.")
     assert (plain.title, len(plain.blocks)) == ("notes.txt", 2)
 
 
-def test_a_pdf_is_read_page_by_page() -> None:
+async def test_a_pdf_is_read_page_by_page() -> None:
     long = "This line is long enough to be one of a paragraph that goes"
-    document = read("manual.pdf", pdf(("Chapter One", long, "on here."), ("The second page.",), title="The Manual"))
+    document = await read(
+        "manual.pdf", pdf(("Chapter One", long, "on here."), ("The second page.",), title="The Manual")
+    )
     assert document.title == "The Manual"
     assert [(block.text, block.anchor) for block in document.blocks] == [
         ("Chapter One", "page=1"),
         (f"{long} on here.", "page=1"),
         ("The second page.", "page=2"),
     ]
-    assert read("manual.pdf", pdf(("Some words.",))).title == "manual.pdf"
+    assert (await read("manual.pdf", pdf(("Some words.",)))).title == "manual.pdf"
 
 
-def test_a_word_file_has_headings() -> None:
-    document = read("guide.docx", docx("Sending back", "Within 30 days.", "It is free."))
+async def test_a_word_file_has_headings() -> None:
+    document = await read("guide.docx", docx("Sending back", "Within 30 days.", "It is free."))
     assert [(block.text, block.headings) for block in document.blocks] == [
         ("Within 30 days.", ("Sending back",)),
         ("It is free.", ("Sending back",)),
@@ -63,20 +65,20 @@ def test_a_word_file_has_headings() -> None:
         ("a.txt", b"x" * 10_000_001, "Split"),
     ],
 )
-def test_what_is_refused(name: str, content: bytes, says: str) -> None:
+async def test_what_is_refused(name: str, content: bytes, says: str) -> None:
     with pytest.raises(FlowChatError, match=says) as caught:
-        read(name, content)
+        await read(name, content)
     assert (caught.value.code, caught.value.status, caught.value.param) == ("bad_document", 400, "file")
 
 
-def test_limits_of_a_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_limits_of_a_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
     content = pdf(("One.",), ("Two.",))
     monkeypatch.setattr(files, "MAX_READ_S", -1.0)
     with pytest.raises(FlowChatError, match="to read"):
-        read("a.pdf", content)
+        await read("a.pdf", content)
     monkeypatch.setattr(files, "MAX_PDF_PAGES", 1)
     with pytest.raises(FlowChatError, match="more than 1 pages"):
-        read("a.pdf", content)
+        await read("a.pdf", content)
 
 
 def test_every_kind_has_an_ending() -> None:
