@@ -14,6 +14,7 @@ from flowchat.services.context import Appliance, Context
 from flowchat.services.fields import TEXT_PATTERN, HttpUrl
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
+from flowchat.services.sources import require_answering
 from flowchat.store import audit_log, curated_answers, sources
 from flowchat.store.database import Connection
 
@@ -82,13 +83,13 @@ async def get(app: Context, actor: Actor, curated_id: str) -> CuratedAnswer:
 async def create(app: Appliance, actor: Actor, new: NewCuratedAnswer) -> CuratedAnswer:
     """Answer a question in your own words from now on.
 
-    Raises NotFound for an unknown source, and Conflict `too_many_curated_answers`.
+    Raises NotFound for an unknown source, and Conflict `source_revoked` or `too_many_curated_answers`.
     """
     moment = now()
     curated = CuratedAnswer(
         id=new_id("cur"),
         tenant_id=actor.tenant_id,
-        source_id=await _source_id(app, actor, new.source),
+        source_id=None,
         chunk_id=new_id("chk"),
         question=new.question.strip(),
         answer=new.answer.strip(),
@@ -98,27 +99,27 @@ async def create(app: Appliance, actor: Actor, new: NewCuratedAnswer) -> Curated
     )
     vector = await asyncio.to_thread(app.engines.embedder.embed_query, curated.question)
 
-    def transaction(conn: Connection) -> None:
+    def transaction(conn: Connection) -> CuratedAnswer:
+        placed = replace(curated, source_id=_source_id(conn, actor, new.source))
         if curated_answers.count(conn, actor.tenant_id) >= MAX_PER_TENANT:
             raise Conflict(
                 "too_many_curated_answers",
                 f"There are {MAX_PER_TENANT} curated answers already. Delete some, or put more into the pages.",
             )
-        curated_answers.insert(conn, curated, app.engines.embedder.name, vector)
-        audit_log.insert(conn, actor, "curated_answers.create", curated.id, question=curated.question)
+        curated_answers.insert(conn, placed, app.engines.embedder.name, vector)
+        audit_log.insert(conn, actor, "curated_answers.create", placed.id, question=placed.question)
+        return placed
 
-    await app.db.write(transaction)
-    return curated
+    return await app.db.write(transaction)
 
 
 @operation("curated_answers.update", "write")
 async def update(app: Appliance, actor: Actor, curated_id: str, change: CuratedAnswerChange) -> CuratedAnswer:
     """Change a curated answer. Conversations keep what they cited.
 
-    Raises NotFound.
+    Raises NotFound, and Conflict `source_revoked`.
     """
     source = change.source
-    source_id = UNSET if source is UNSET else await _source_id(app, actor, source)
     question = UNSET if change.question is UNSET else change.question.strip()
     embedder = app.engines.embedder
     vector = None if question is UNSET else await asyncio.to_thread(embedder.embed_query, question)
@@ -129,7 +130,7 @@ async def update(app: Appliance, actor: Actor, curated_id: str, change: CuratedA
             raise NotFound("curated answer", curated_id)
         changed = replace(
             present,
-            source_id=present.source_id if source_id is UNSET else source_id,
+            source_id=present.source_id if source is UNSET else _source_id(conn, actor, source),
             chunk_id=new_id("chk"),
             question=present.question if question is UNSET else question,
             answer=present.answer if change.answer is UNSET else change.answer.strip(),
@@ -173,10 +174,11 @@ def _set_vector(conn: Connection, curated: CuratedAnswer, embedder: str, vector:
     curated_answers.set_vector(conn, curated.id, curated.question, embedder, vector)
 
 
-async def _source_id(app: Context, actor: Actor, id_or_slug: str | None) -> str | None:
+def _source_id(conn: Connection, actor: Actor, id_or_slug: str | None) -> str | None:
     if id_or_slug is None:
         return None
-    source = await sources.get(app.db, actor.tenant_id, id_or_slug, is_counted=False)
+    source = sources.find(conn, actor.tenant_id, id_or_slug)
     if source is None:
         raise NotFound("source", id_or_slug, param="source")
+    require_answering(source)  # a revoked one's curated answers are deleted with it
     return source.id

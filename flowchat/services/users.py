@@ -8,12 +8,19 @@ from msgspec import UNSET, UnsetType
 
 from flowchat.domain import Actor, Role, User, new_id, now
 from flowchat.errors import Conflict, NotFound
+from flowchat.services.access import require
 from flowchat.services.context import Context
 from flowchat.services.fields import Email
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
 from flowchat.store import audit_log, users
 from flowchat.store.database import Connection
+
+ROLE_SCOPES: dict[Role, tuple[str, ...]] = {
+    "owner": ("read", "write", "billing"),
+    "editor": ("read", "write"),
+    "viewer": ("read",),
+}
 
 Name = Annotated[str, msgspec.Meta(max_length=100, examples=["Ann"])]
 
@@ -56,8 +63,11 @@ async def get(app: Context, actor: Actor, user_id: str) -> User:
 async def create(app: Context, actor: Actor, new: NewUser) -> User:
     """Add a user. An e-mail address is one user of the tenant.
 
-    Raises Conflict `email_taken`.
+    Nobody can give a user a role that may do more than they may themselves.
+
+    Raises Conflict `email_taken`, and Forbidden `scope_missing`.
     """
+    _check_may_be(actor, new.role)
     user = User(new_id("usr"), actor.tenant_id, _normalised(new.email), new.name.strip(), new.role, now())
 
     def transaction(conn: Connection) -> None:
@@ -73,7 +83,9 @@ async def create(app: Context, actor: Actor, new: NewUser) -> User:
 async def update(app: Context, actor: Actor, user_id: str, change: UserChange) -> User:
     """Change a user. The last owner stays one.
 
-    Raises NotFound, and Conflict `email_taken` or `last_owner`.
+    Nobody can change a user who may do more than they may themselves, nor make them one.
+
+    Raises NotFound, Forbidden `scope_missing`, and Conflict `email_taken` or `last_owner`.
     """
 
     def transaction(conn: Connection) -> User:
@@ -84,6 +96,8 @@ async def update(app: Context, actor: Actor, user_id: str, change: UserChange) -
             name=user.name if change.name is UNSET else change.name.strip(),
             role=user.role if change.role is UNSET else change.role,
         )
+        _check_may_be(actor, user.role)  # whoever has an owner's address can become that owner
+        _check_may_be(actor, changed.role)
         _require_free(conn, changed)
         if changed.role != "owner":
             _require_other_owner(conn, user)
@@ -99,11 +113,12 @@ async def update(app: Context, actor: Actor, user_id: str, change: UserChange) -
 async def delete(app: Context, actor: Actor, user_id: str) -> None:
     """Remove a user. The last owner stays.
 
-    Raises NotFound, and Conflict `last_owner`.
+    Raises NotFound, Forbidden `scope_missing`, and Conflict `last_owner`.
     """
 
     def transaction(conn: Connection) -> None:
         user = _find(conn, actor, user_id)
+        _check_may_be(actor, user.role)
         _require_other_owner(conn, user)
         users.delete(conn, user.id)
         audit_log.insert(conn, actor, "users.delete", user.id)
@@ -113,6 +128,12 @@ async def delete(app: Context, actor: Actor, user_id: str) -> None:
 
 def _normalised(email: str) -> str:
     return email.lower()
+
+
+def _check_may_be(actor: Actor, role: Role) -> None:
+    """Nobody gets hold of a scope through a user. Raises Forbidden `scope_missing`."""
+    for scope in ROLE_SCOPES[role]:
+        require(actor, scope)
 
 
 def _find(conn: Connection, actor: Actor, user_id: str) -> User:

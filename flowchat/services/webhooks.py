@@ -18,6 +18,8 @@ from flowchat.store import audit_log, deliveries, events, webhooks
 from flowchat.store.database import Connection
 
 ROTATION_S = 24 * 3600  # contract, section 5
+MAX_PER_TENANT = 50  # every event goes to all of them, and dead ones take places from other tenants
+DELETE_BATCH = 500  # deliveries of one transaction: chats wait for it
 PING = {"message": "FlowChat can reach this endpoint."}
 
 Url = Annotated[
@@ -67,7 +69,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 async def create(app: Context, actor: Actor, new: NewWebhook) -> tuple[Webhook, str]:
     """Make an endpoint. The answer has its signing secret, which is shown only this once.
 
-    Raises FlowChatError `bad_url`.
+    Raises FlowChatError `bad_url`, and Conflict `too_many_webhooks`.
     """
     secret = signatures.new_secret()
     webhook = Webhook(
@@ -81,6 +83,8 @@ async def create(app: Context, actor: Actor, new: NewWebhook) -> tuple[Webhook, 
     )
 
     def transaction(conn: Connection) -> None:
+        if webhooks.count(conn, actor.tenant_id) >= MAX_PER_TENANT:
+            raise Conflict("too_many_webhooks", f"There are {MAX_PER_TENANT} endpoints already. Delete some first.")
         webhooks.insert(conn, webhook)
         audit_log.insert(conn, actor, "webhooks.create", webhook.id, url=webhook.url, events=webhook.events)
 
@@ -119,6 +123,8 @@ async def update(app: Context, actor: Actor, webhook_id: str, change: WebhookCha
         present = _found_now(conn, actor, webhook_id)
         changed = replace(present, **wanted)  # type: ignore[arg-type]
         webhooks.change(conn, webhook_id, changed.url, changed.events, changed.description)
+        if changed.url != present.url:
+            webhooks.set_failing(conn, webhook_id, None)  # the failures were the former address's
         if wanted:
             audit_log.insert(conn, actor, "webhooks.update", webhook_id, **wanted)
         if change.enabled is True and present.disabled_at is not None:
@@ -141,11 +147,18 @@ def disable(conn: Connection, actor: Actor, webhook: Webhook, reason: str) -> No
 async def delete(app: Context, actor: Actor, webhook_id: str) -> None:
     """Delete an endpoint with its deliveries; nothing more is sent to it. Raises NotFound."""
 
+    def switch_off(conn: Connection) -> None:
+        if _found_now(conn, actor, webhook_id).disabled_at is None:
+            webhooks.disable(conn, webhook_id, "It is being deleted.")
+
     def transaction(conn: Connection) -> None:
         webhook = _found_now(conn, actor, webhook_id)
         webhooks.delete(conn, webhook_id)
         audit_log.insert(conn, actor, "webhooks.delete", webhook_id, url=webhook.url)
 
+    await app.db.write(switch_off)
+    while await app.db.write(lambda conn: deliveries.delete_some(conn, webhook_id, DELETE_BATCH)):
+        pass
     await app.db.write(transaction)
 
 

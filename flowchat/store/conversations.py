@@ -194,7 +194,8 @@ def of_visitor(conn: sqlite3.Connection, tenant_id: str, visitor_id: str, limit:
 def expired(conn: sqlite3.Connection, limit: int) -> tuple[str, list[str]] | None:
     """A tenant and some of its conversations that are older than it keeps them; a closed one keeps none."""
     rows = conn.execute(
-        "select c.tenant_id, c.id from tenants t join conversations c on c.tenant_id = t.id and c.last_at <"
+        # A cross join keeps this order: tenant by tenant, only those that are old enough are looked at.
+        "select c.tenant_id, c.id from tenants t cross join conversations c on c.tenant_id = t.id and c.last_at <"
         " iif(t.closed_at is null, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || t.retention_days || ' days'), 'Z')"
         " where t.retention_days > 0 order by c.tenant_id limit ?",
         (limit,),

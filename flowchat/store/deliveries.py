@@ -46,10 +46,18 @@ def delete_old(conn: sqlite3.Connection, before: str, limit: int) -> int:
     """At most `limit` deliveries of before that time that are over; returns how many."""
     deleted = conn.execute(
         "delete from deliveries where id in"
-        " (select id from deliveries where created_at < ? and next_attempt_at is null order by id limit ?)",
+        " (select id from deliveries where created_at < ? and next_attempt_at is null order by created_at limit ?)",
         (before, limit),
     )
     return deleted.rowcount
+
+
+def delete_some(conn: sqlite3.Connection, webhook_id: str, limit: int) -> int:
+    """At most `limit` deliveries to an endpoint; returns how many."""
+    return conn.execute(
+        "delete from deliveries where id in (select id from deliveries where webhook_id = ? limit ?)",
+        (webhook_id, limit),
+    ).rowcount
 
 
 def get_now(conn: sqlite3.Connection, tenant_id: str, webhook_id: str, delivery_id: str) -> Delivery | None:

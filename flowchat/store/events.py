@@ -47,7 +47,7 @@ def delete_old(conn: sqlite3.Connection, before: str, limit: int) -> int:
     """At most `limit` events of before that time that nothing is to deliver any more; returns how many."""
     deleted = conn.execute(
         "delete from events where id in (select id from events where created_at < ?"
-        " and not exists (select 1 from deliveries where event_id = events.id) order by id limit ?)",
+        " and not exists (select 1 from deliveries where event_id = events.id) order by created_at limit ?)",
         (before, limit),
     )
     return deleted.rowcount

@@ -11,12 +11,12 @@ _ONE = "select * from tenants where id = ? or slug = ?"
 # What a closed tenant leaves behind, in this order, beside its sources and conversations: table and condition.
 # Deliveries that tell of its end are made first.
 _REST = {
-    "deliveries": "next_attempt_at is null",
-    "events": "id not in (select event_id from deliveries)",
-    "webhooks": "id not in (select webhook_id from deliveries)",
-    "curated_answers": "true",
-    "users": "true",
-    "idempotency_keys": "true",
+    "deliveries": "webhook_id in (select id from webhooks where tenant_id = {tenant}) and next_attempt_at is null",
+    "events": "tenant_id = {tenant} and id not in (select event_id from deliveries)",
+    "webhooks": "tenant_id = {tenant} and id not in (select webhook_id from deliveries)",
+    "curated_answers": "tenant_id = {tenant}",
+    "users": "tenant_id = {tenant}",
+    "idempotency_keys": "tenant_id = {tenant}",
 }
 
 
@@ -74,7 +74,7 @@ async def page(db: Database, cursor: Cursor) -> list[Tenant]:
 
 async def closed_with_rest(db: Database) -> list[str]:
     """Ids of closed tenants of which something can be erased."""
-    left = [f"exists (select 1 from {table} where tenant_id = t.id and {sql})" for table, sql in _REST.items()]  # noqa: S608
+    left = [f"exists (select 1 from {table} where {sql.format(tenant='t.id')})" for table, sql in _REST.items()]  # noqa: S608
     rows = await db.rows(f"select id from tenants t where closed_at is not null and ({' or '.join(left)})")  # noqa: S608
     return [row["id"] for row in rows]
 
@@ -84,8 +84,8 @@ def erase_rest(conn: sqlite3.Connection, tenant_id: str, limit: int) -> None:
     for table, sql in _REST.items():
         conn.execute(
             f"delete from {table} where rowid in"  # noqa: S608 (our names)
-            f" (select rowid from {table} where tenant_id = ? and {sql} limit ?)",
-            (tenant_id, limit),
+            f" (select rowid from {table} where {sql.format(tenant=':tenant')} limit :limit)",
+            {"tenant": tenant_id, "limit": limit},
         )
 
 

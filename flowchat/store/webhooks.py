@@ -66,6 +66,10 @@ def set_failing(conn: sqlite3.Connection, webhook_id: str, since: str | None) ->
     conn.execute("update webhooks set failing_since = ? where id = ?", (since, webhook_id))
 
 
+def count(conn: sqlite3.Connection, tenant_id: str) -> int:
+    return int(conn.execute("select count(*) from webhooks where tenant_id = ?", (tenant_id,)).fetchone()[0])
+
+
 def get_now(conn: sqlite3.Connection, tenant_id: str, webhook_id: str) -> Webhook | None:
     """Inside a transaction."""
     row = conn.execute("select * from webhooks where tenant_id = ? and id = ?", (tenant_id, webhook_id)).fetchone()

@@ -1,7 +1,7 @@
 """Who asks: credentials and addresses as they stand in a request."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from quart import current_app, request
 
@@ -84,6 +84,8 @@ def parse_networks(proxies: Iterable[str]) -> Networks:
 def _is_trusted(address: str) -> bool:
     networks: Networks = current_app.extensions["trusted_proxies"]
     try:
-        return any(ip_address(address) in network for network in networks)
+        parsed = ip_address(address)
     except ValueError:
         return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None  # as a socket for IPv4 and IPv6 has it
+    return any((mapped or parsed) in network for network in networks)

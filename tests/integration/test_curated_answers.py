@@ -166,3 +166,15 @@ async def test_vectors_follow_the_embedder(tmp_path: Path) -> None:
         assert (await answered(served, QUESTION))["refusal"]
         assert (await answered(served, "Is the sea blue?"))["answer"] == ANSWER
         assert (await answered(served, "May I return it within thirty days?"))["answer"] in RETURNS
+
+
+async def test_a_revoked_source_takes_none(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        elsewhere = await curate(served)
+        await served.call("POST", "/v1/sources/shop/revoke")
+        for attempt in (
+            await served.call("POST", "/v1/curated-answers", json={**CURATED, "source": "shop"}),
+            await served.call("PATCH", f"/v1/curated-answers/{elsewhere['id']}", json={"source": "shop"}),
+        ):
+            assert (attempt.status_code, attempt.json()["code"]) == (409, "source_revoked")
+        assert (await served.call("GET", "/v1/curated-answers")).json()["data"] == [elsewhere]

@@ -87,7 +87,7 @@ values ('src_1', 'ten_1', 's', 'S', 'ready', 'then');
 insert into jobs (id, tenant_id, type, source_id, status, created_at)
 values ('job_1', 'ten_1', 'crawl', 'src_1', 'queued', 'then');
 insert into conversations values ('cnv_1', 'ten_1', 'key_1', 'hash', 'visitor', 'then');
-insert into messages values ('msg_1', 'cnv_1', 'key_1', 'How?', 'So.', 0, null, '[]', '[]', '[]', '{}', 'then');
+insert into messages values ('msg_1', 'cnv_1', 'key_1', 'How?', 'So.', 0, null, '[]', '[]', '[]', '{}', 'then+1');
 insert into audit_log (tenant_id, actor, operation, target, created_at) values ('ten_1', 'me', 'x', 'y', 'then');
 """
 
@@ -109,7 +109,7 @@ def test_what_the_first_schema_held_is_kept(tmp_path: Path, monkeypatch: pytest.
         assert values("select id, daily_cap, billed from keys order by id") == [("key_1", 5, 0), ("key_2", None, 1)]
         assert values("select key_id, period, reserved from key_answers") == [("key_1", "2026-11-20", 3)]
         assert values("select id, status from jobs") == [("job_1", "queued")]
-        assert values("select last_at from conversations") == [("then",)]
+        assert values("select last_at from conversations") == [("then+1",)]
         assert values("select rowid from messages_fts where messages_fts match 'how'") == [(1,)]
         assert values("select id, actor from audit_log") == [("aud_" + "0" * 25 + "1", "me")]
         assert values("pragma foreign_key_check") == []

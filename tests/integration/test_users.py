@@ -9,7 +9,7 @@ from web_server import Served, serving
 
 from flowchat.domain import User, new_id, now
 from flowchat.services import keys
-from flowchat.services.key_requests import NewOperatorKey
+from flowchat.services.key_requests import NewAdminKey, NewOperatorKey
 from flowchat.store import tenants, users
 
 
@@ -111,3 +111,22 @@ async def test_operators_have_no_users_of_their_own(tmp_path: Path) -> None:
         _, served.admin = await keys.create(served.app, await operator(served.app), NewOperatorKey())
         response = await served.call("GET", "/v1/users")
     assert (response.status_code, response.json()["code"]) == (403, "scope_missing")
+
+
+async def test_nobody_gets_more_through_a_user_than_they_may_themselves(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        ann = await add(served, "ann@shop.example", role="owner")
+        cyd = await add(served, "cyd@shop.example", role="viewer")
+        _, served.admin = await keys.create(
+            served.app, await operator(served.app), NewAdminKey(scopes=("read", "write"))
+        )
+        path, other = f"/v1/users/{ann['id']}", f"/v1/users/{cyd['id']}"
+        for attempt in (
+            await served.call("POST", "/v1/users", json={"email": "bob@shop.example", "role": "owner"}),
+            await served.call("PATCH", other, json={"role": "owner"}),
+            await served.call("PATCH", path, json={"email": "mine@shop.example"}),
+            await served.call("DELETE", path),
+        ):
+            assert (attempt.status_code, attempt.json()["code"]) == (403, "scope_missing")
+        assert (await served.call("PATCH", other, json={"role": "editor"})).status_code == 200
+        assert (await served.call("GET", "/v1/users")).json()["data"] == [{**cyd, "role": "editor"}, ann]

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from web_server import serving
+from web_server import QUESTION, serving
 
 from flowchat.services.key_requests import LimitsFields
+from flowchat.web import create_web
 
 
 async def test_too_many_questions_a_minute(tmp_path: Path) -> None:
@@ -26,6 +27,23 @@ async def test_forwarded_addresses_of_strangers_are_not_believed(tmp_path: Path)
         first = await served.ask(X_Forwarded_For="203.0.113.1")
         second = await served.ask(X_Forwarded_For="203.0.113.2")
     assert (first.status_code, second.status_code) == (200, 429)
+
+
+async def test_a_trusted_proxy_that_a_socket_for_both_kinds_of_addresses_sees(tmp_path: Path) -> None:
+    async with serving(tmp_path, questions_per_minute=1, trusted_proxies=("127.0.0.1",)) as served:
+        client = create_web(served.app).test_client()
+        statuses = [
+            (
+                await client.post(
+                    "/v1/chat",
+                    json=QUESTION,
+                    headers=served.headers(Accept="application/json", X_Forwarded_For=f"203.0.113.{host}"),
+                    scope_base={"client": ("::ffff:127.0.0.1", 50001)},
+                )
+            ).status_code
+            for host in (1, 1, 2)
+        ]
+    assert statuses == [200, 429, 200]
 
 
 async def test_a_key_limits_each_visitor_behind_one_proxy(tmp_path: Path) -> None:

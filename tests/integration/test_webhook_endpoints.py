@@ -3,9 +3,10 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from appliance import operator
+from appliance import operator, running
 from receiving import (
     FAILURE,
     OK,
@@ -18,12 +19,14 @@ from receiving import (
     hang,
     make_due,
     receiver,
+    reread,
     until,
 )
 
 from flowchat.services import delivery as delivery_service
 from flowchat.services import events, signatures, webhooks
 from flowchat.services.webhooks import WebhookChange
+from flowchat.store.database import Connection
 
 
 async def test_a_dead_endpoint_does_not_hold_up_others(tmp_path: Path) -> None:
@@ -82,6 +85,42 @@ async def test_a_deleted_endpoint_gets_nothing_more(tmp_path: Path) -> None:
         await emit(app)
         assert await app.db.rows("select * from deliveries") == []
         assert len(hook.requests) == 1
+
+
+async def test_many_deliveries_are_deleted_in_small_transactions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "DELETE_BATCH", 2)
+    async with running(tmp_path) as app:
+        webhook, _ = await endpoint(app, "https://hooks.example/1")
+        kept, _ = await endpoint(app, "https://hooks.example/2")
+        for _ in range(5):
+            await emit(app)
+        left: list[int] = []
+
+        def counted(conn: Connection, action: Any) -> Any:
+            done = action(conn)
+            left.append(conn.execute("select count(*) from deliveries").fetchone()[0])
+            return done
+
+        write = app.db.write
+        monkeypatch.setattr(app.db, "write", lambda action: write(lambda conn: counted(conn, action)))
+        await webhooks.delete(app, await operator(app), webhook.id)
+        assert left == [10, 8, 6, 5, 5, 5]
+        assert len(await deliveries_of(app, kept)) == 5
+
+
+async def test_a_new_address_starts_with_a_clean_record(tmp_path: Path) -> None:
+    async with receiver(FAILURE) as former, delivering(tmp_path) as app:
+        webhook, _ = await endpoint(app, former.url)
+        await emit(app)
+        await attempted(app, webhook)
+        assert (await reread(app, webhook)).failing_since
+        actor = await operator(app)
+        await webhooks.update(app, actor, webhook.id, WebhookChange(description="still failing"))
+        assert (await reread(app, webhook)).failing_since
+        changed = await webhooks.update(app, actor, webhook.id, WebhookChange(url="https://hooks.example/"))
+        assert changed.failing_since is None
 
 
 async def test_an_endpoint_deleted_while_it_is_being_asked(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from receiving import audited, emit
 from web_server import Served, serving
 
 from flowchat.domain import Actor
-from flowchat.services import keys
+from flowchat.services import keys, webhooks
 from flowchat.services.access import SCOPES
 from flowchat.store import tenants
 
@@ -64,6 +64,16 @@ async def test_webhooks_are_made_read_changed_and_deleted(tmp_path: Path) -> Non
         assert (await served.call("GET", path)).status_code == 404
         operations = [operation for _, operation in await audited(served.app)]
         assert operations == ["webhooks.create", "webhooks.update", "webhooks.delete"]
+
+
+async def test_there_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "MAX_PER_TENANT", 1)
+    async with serving(tmp_path) as served:
+        made = await add(served)
+        refused = await served.call("POST", "/v1/webhooks", json={"url": URL, "events": ["*"]})
+        assert (refused.status_code, refused.json()["code"]) == (409, "too_many_webhooks")
+        await served.call("DELETE", f"/v1/webhooks/{made['id']}")
+        await add(served)
 
 
 async def test_switching_off_and_on(tmp_path: Path) -> None:

@@ -97,7 +97,9 @@ create unique index jobs_active on jobs (source_id) where status in ('queued', '
 
 -- Conversations: what is needed to list, search, re-open and erase them.
 alter table conversations add column last_at text not null default '';
-update conversations set last_at = created_at;
+update conversations set last_at = coalesce(
+    (select max(created_at) from messages where conversation_id = conversations.id), created_at
+);
 create index conversations_by_tenant on conversations (tenant_id, id);
 create index conversations_by_visitor on conversations (tenant_id, visitor_id) where visitor_id is not null;
 create index conversations_by_age on conversations (tenant_id, last_at);
@@ -232,6 +234,7 @@ create table events (
     created_at text not null
 ) strict;
 create index events_by_tenant on events (tenant_id, id);
+create index events_by_age on events (created_at);
 
 create table deliveries (
     id text primary key,
@@ -247,6 +250,7 @@ create table deliveries (
 create index deliveries_due on deliveries (webhook_id, next_attempt_at) where next_attempt_at is not null;
 create index deliveries_by_webhook on deliveries (webhook_id, id);
 create index deliveries_by_event on deliveries (event_id);
+create index deliveries_by_age on deliveries (created_at) where next_attempt_at is null;
 
 create table idempotency_keys (
     tenant_id text not null references tenants (id),
