@@ -215,7 +215,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
         await app.revocations.rebuild(app.db)
         await caps.recount(app)
         await startup.resume_jobs(app)
-        await startup.free_idempotency_keys(app)
+        await startup.mark_interrupted_requests(app)
         await startup.queue_missing_work(app)
         web = create_web(app)
         deliverer = Deliverer(app, Sender(settings))

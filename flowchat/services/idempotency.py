@@ -50,8 +50,8 @@ def request_hash(operation: str, actor: Actor, arguments: tuple[Any, ...]) -> st
 async def attempt(app: Context, actor: Actor, key: str, asked: str) -> AsyncIterator[Attempt]:
     """One try of the request whose hash is `asked`. A failed one leaves the key free for another try.
 
-    Raises Conflict `idempotency_in_flight` (409), and FlowChatError `idempotency_key_reused` (422) for a key that was
-    sent with another request.
+    Raises Conflict `idempotency_in_flight` or `idempotency_outcome_unknown` (409), and FlowChatError
+    `idempotency_key_reused` (422) for a key that was sent with another request.
     """
     check_key(key)
     stored = await app.db.write(lambda conn: idempotency.begin(conn, actor.tenant_id, key, asked))
@@ -81,6 +81,13 @@ def _former(app: Context, stored: idempotency.Stored, asked: str) -> Response:
         raise Conflict(
             "idempotency_in_flight",
             "The request with this Idempotency-Key is still being worked on. Try again in a second.",
+            param="Idempotency-Key",
+        )
+    if stored.response == idempotency.INTERRUPTED:
+        raise Conflict(
+            "idempotency_outcome_unknown",
+            "FlowChat was stopped while it worked on the request with this Idempotency-Key. Look whether it was done; "
+            "if not, send it again with a new Idempotency-Key.",
             param="Idempotency-Key",
         )
     return msgspec.json.decode(vault.unseal(app.settings.data_dir, stored.response), type=Response)

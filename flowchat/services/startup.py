@@ -26,9 +26,9 @@ async def resume_jobs(app: Context) -> None:
     await app.db.write(jobs.release_all)
 
 
-async def free_idempotency_keys(app: Context) -> None:
-    """The keys of requests that died with their process may be tried again."""
-    await app.db.write(idempotency.delete_unfinished)
+async def mark_interrupted_requests(app: Context) -> None:
+    """Nobody knows whether a request that died with its process was done: it must not be done twice."""
+    await app.db.write(idempotency.mark_interrupted)
 
 
 async def queue_missing_work(app: Context) -> None:

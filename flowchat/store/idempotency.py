@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from flowchat.domain import now
 
 KEEP_S = 24 * 3600
+INTERRUPTED = ""  # in the place of a response: the process ended before it could be stored
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`response` is sealed, and None while the request is being worked on."""
+    """`response` is sealed, None while the request is being worked on, and INTERRUPTED if nobody knows how it ended."""
 
     request_hash: str
     response: str | None
@@ -41,9 +42,9 @@ def abandon(conn: sqlite3.Connection, tenant_id: str, key: str) -> None:
     conn.execute("delete from idempotency_keys where tenant_id = ? and key = ? and response is null", (tenant_id, key))
 
 
-def delete_unfinished(conn: sqlite3.Connection) -> None:
-    """Free the keys of requests that died with their process. Only for the one that owns the data folder."""
-    conn.execute("delete from idempotency_keys where response is null")
+def mark_interrupted(conn: sqlite3.Connection) -> None:
+    """The requests that died with their process. Only for the one that owns the data folder."""
+    conn.execute("update idempotency_keys set response = ? where response is null", (INTERRUPTED,))
 
 
 def delete_old(conn: sqlite3.Connection) -> None:

@@ -179,7 +179,7 @@ async def test_keys_are_kept_for_a_day(tmp_path: Path) -> None:
                 assert (again.former is not None) == is_kept
 
 
-async def test_what_died_with_its_process_is_free_again(tmp_path: Path) -> None:
+async def test_what_died_with_its_process_is_not_done_twice(tmp_path: Path) -> None:
     async with running(tmp_path) as app:
         actor = await operator(app)
         await app.db.write(
@@ -191,9 +191,11 @@ async def test_what_died_with_its_process_is_free_again(tmp_path: Path) -> None:
         with pytest.raises(Conflict):
             async with idempotency.attempt(app, actor, "a", "hash"):
                 pass
-        await startup.free_idempotency_keys(app)
-        async with idempotency.attempt(app, actor, "a", "hash") as again:
-            assert again.former is None
+        await startup.mark_interrupted_requests(app)
+        with pytest.raises(Conflict) as caught:
+            async with idempotency.attempt(app, actor, "a", "hash"):
+                pass
+        assert caught.value.code == "idempotency_outcome_unknown"
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "ä", "x" * 256])
