@@ -1,5 +1,6 @@
 """The command `flowchat`."""
 
+import os
 import sys
 
 import click
@@ -20,7 +21,8 @@ for command in (system.serve, crawl.crawl, ask.ask, models.models, keys.keys, sy
 
 
 def main() -> None:
-    """Expected failures are one readable line on stderr and exit code 1."""
+    """Expected failures are one readable line on stderr and exit code 1. What is written, only this user may read."""
+    os.umask(0o077)
     try:
         cli()
     except FlowChatError as error:

@@ -98,6 +98,7 @@ class Key:
     billed: bool = True  # False: FlowChat's own
     expires_at: str | None = None
     revoked_at: str | None = None
+    rotated_to: str | None = None  # its successor, while it stays good for a while
 
     @property
     def is_test(self) -> bool:

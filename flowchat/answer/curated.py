@@ -26,7 +26,10 @@ _FILLERS = frozenset("a an the please do does did is are am be my our your".spli
 
 
 class Matcher:
-    """Finds the curated answer to a question. Where several ask the same, the newest one counts."""
+    """Finds the curated answer to a question. Where several ask the same, the newest one counts.
+
+    Making it reads every candidate: do that beside the event loop, too.
+    """
 
     def __init__(self, verifier: Verifier, candidates: Candidates) -> None:
         self._verifier = verifier

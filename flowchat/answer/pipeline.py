@@ -119,8 +119,9 @@ class Answerer:
         if not candidates.ids:
             return None
         vector = await self._embed(query, answer)
-        matcher = Matcher(self._engines.verifier, candidates)
-        curated_id = await asyncio.to_thread(matcher.find, (question.query, query), vector)
+        curated_id = await asyncio.to_thread(
+            lambda: Matcher(self._engines.verifier, candidates).find((question.query, query), vector)
+        )
         chunk = await curated_answers.chunk(self._db, curated_id, sources) if curated_id else None
         return replace(chunk, url=chunk.url or f"{self._settings.origin}/") if chunk else None
 

@@ -6,7 +6,8 @@ from flowchat.errors import Forbidden
 SCOPES = ("read", "write", "billing", "operator")
 
 
-def require(actor: Actor, scope: str) -> None:
-    """Raises Forbidden `scope_missing` if the actor's credential is not good for this."""
-    if scope not in actor.scopes:
-        raise Forbidden("scope_missing", f"This needs the scope '{scope}', which {actor.name} doesn't have.")
+def require(actor: Actor, *scopes: str) -> None:
+    """Raises Forbidden `scope_missing` if the actor's credential has none of these."""
+    if actor.scopes.isdisjoint(scopes):
+        wanted = " or ".join(f"'{scope}'" for scope in scopes)
+        raise Forbidden("scope_missing", f"This needs the scope {wanted}, which {actor.name} doesn't have.")

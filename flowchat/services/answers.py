@@ -49,7 +49,7 @@ def hash_token(token: str) -> str:
 
 
 async def work(app: Appliance, run: Run, asked: Asked) -> None:
-    """Give the answer. What fails, or is stopped, counts for nothing; what is stored ends well."""
+    """Give the answer. What is stored ends well; what fails, or is stopped, is counted by what was shown of it."""
     answer = Answer()
     try:
         async with asyncio.timeout(app.settings.answer_timeout_s):
@@ -70,7 +70,7 @@ async def work(app: Appliance, run: Run, asked: Asked) -> None:
     else:
         run.finish(_result(run, asked, answer, message))
         return
-    await asked.reservation.give_back(app.db)
+    await _settle(app, run, asked, answer)
     run.fail(failure)
 
 
@@ -148,6 +148,19 @@ async def _store(app: Appliance, asked: Asked, answer: Answer, message: Message)
             asked.reservation.release(conn)
 
     await app.db.write(transaction)
+
+
+async def _settle(app: Appliance, run: Run, asked: Asked, answer: Answer) -> None:
+    """Count an answer that broke off once any of its text was sent: else hanging up in time would get round the caps.
+
+    It is not billed. An answer without text, and a refusal, are given back.
+    """
+    if not run.last("generation.token") or answer.refusal:
+        await asked.reservation.give_back(app.db)
+        return
+    counts = UsageCounts(queries=1, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out)
+    key, source_id = asked.key, _source_id(asked.question, answer)
+    await app.db.write(lambda conn: usage.record(conn, key.tenant_id, counts, key_id=key.id, source_id=source_id))
 
 
 def _source_id(question: Question, answer: Answer) -> str | None:

@@ -11,7 +11,10 @@ from flowchat.store.database import Connection, Database
 
 
 class Reservation:
-    """One answer of a key, counted in the day and the month it was asked in. Give it back if no answer comes of it."""
+    """One answer of a key, counted in the day and the month it was asked in. Give it back if nothing comes of it.
+
+    What is kept has its line in the usage ledger, by which a restart counts anew.
+    """
 
     def __init__(self, key: Key) -> None:
         today = now()[:10]

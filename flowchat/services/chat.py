@@ -20,7 +20,7 @@ from flowchat.services.credentials import check_not_revoked
 from flowchat.services.fields import TEXT_PATTERN, Locale
 from flowchat.services.limits import RESTART_RETRY_AFTER_S, Policy, visitor_of
 from flowchat.services.operations import visitor_operation
-from flowchat.services.runs import Run
+from flowchat.services.runs import Run, Topic
 from flowchat.store import conversations, sources, versions
 
 MAX_QUERY_CHARS = 2000
@@ -29,7 +29,7 @@ HISTORY_QUERIES = 1
 SourceName = Annotated[str, Meta(max_length=64)]
 
 
-class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A question, and what it is asked of."""
 
     query: Annotated[
@@ -48,7 +48,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     visitor_id: Annotated[
         Annotated[str, Meta(max_length=128)] | None,
-        Meta(description="A name of your choice for the visitor, by which conversations can be found and erased."),
+        Meta(
+            description="A name of your choice for the visitor: for limits of each visitor, and by which conversations "
+            "can be found and erased."
+        ),
     ] = None
 
     @property
@@ -87,7 +90,7 @@ async def open_chat(
         if run := app.runs.resumable(key.id, idempotency_key, asked_hash):
             return run, last_event_id
     _check_going_on(app)
-    app.limiter.count(policies(app, key, client))
+    app.limiter.count(policies(app, key, client, request.visitor_id))
     found = await _find_sources(app, key, request.sources)
     thread = await _find_thread(app, key, request)
     question = await _question(app, key, request, found, thread)
@@ -105,11 +108,15 @@ async def open_chat(
         raise
 
 
-def policies(app: Appliance, key: Key, client: str) -> list[Policy]:
-    """What limits the questions of that address."""
-    visitor = f"{key.id} {visitor_of(client)}"
+def policies(app: Appliance, key: Key, client: str, visitor_id: str | None = None) -> list[Policy]:
+    """What limits the questions of that address and visitor.
+
+    Ids are the client's word: inventing them gains nothing beyond what the address may ask.
+    """
+    address = f"{key.id} {visitor_of(client)}"
+    visitor = f"{key.id} id {visitor_id}" if visitor_id else address
     return [
-        Policy("questions", visitor, app.settings.questions_per_minute),
+        Policy("questions", address, app.settings.questions_per_minute),
         Policy("visitor", visitor, key.limits.visitor_per_minute or 0),
         Policy("key", key.id, key.limits.per_minute or 0),
     ]
@@ -148,7 +155,7 @@ async def _find_thread(app: Appliance, key: Key, request: ChatRequest) -> Thread
             status=404,
             param="conversation_token",
         )
-    stored = await conversations.token_hash(app.db, key.tenant_id, key.id, request.conversation_id)
+    stored = await conversations.token_hash(app.db, key.tenant_id, request.conversation_id)
     if stored is None or not hmac.compare_digest(stored, answers.hash_token(request.conversation_token)):
         # The same answer to both: ids can't be probed.
         raise NotFound("conversation", request.conversation_id, param="conversation_id")
@@ -178,13 +185,14 @@ def _start(app: Appliance, asked: Asked, idempotency_key: str | None, asked_hash
         if source_id in app.revocations:
             raise NotFound("source", source_id, param="source")
     app.slots.reserve()
-    run = app.runs.open(
-        asked.key.id,
-        idempotency_key,
-        asked_hash,
-        on_end=app.slots.release,
+    topic = Topic(
+        key_id=asked.key.id,
         source_ids=frozenset(asked.question.source_ids),
+        tenant_id=asked.key.tenant_id,
+        conversation_id=asked.thread.id,
+        visitor_id=asked.visitor_id,
     )
+    run = app.runs.open(topic, idempotency_key, asked_hash, on_end=app.slots.release)
     run.start(answers.work(app, run, asked))
     return run
 

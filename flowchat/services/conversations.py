@@ -1,16 +1,19 @@
 """Conversations: reading them as they were, and erasing them."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flowchat.domain import Actor, Rating
 from flowchat.errors import NotFound
-from flowchat.services.context import Context
+from flowchat.services.context import Appliance, Context
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
+from flowchat.services.runs import Topic
 from flowchat.store import audit_log, conversations
 from flowchat.store.conversations import Conversation, Erased, Filter, Message
 from flowchat.store.database import Connection
@@ -26,7 +29,7 @@ class ConversationList(ListRequest, frozen=True, kw_only=True):
 
     q: Annotated[str, Meta(max_length=200, description="Words that one question or its answer has, all of them.")] = ""
     visitor_id: Annotated[str, Meta(max_length=128, description="Only this visitor's.")] = ""
-    key: Annotated[str, Meta(max_length=64, description="Only those held with the key of this id.")] = ""
+    key: Annotated[str, Meta(max_length=64, description="Only those begun with the key of this id.")] = ""
     refusal: Annotated[bool, Meta(description="With (true) or without (false) a refused question.")] | UnsetType = UNSET
     rating: Annotated[Rating, Meta(description="With an answer rated so.")] | UnsetType = UNSET
 
@@ -83,11 +86,12 @@ async def list_messages(app: Context, actor: Actor, conversation_id: str, reques
 
 
 @operation("conversations.delete", "write")
-async def delete(app: Context, actor: Actor, conversation_id: str) -> None:
+async def delete(app: Appliance, actor: Actor, conversation_id: str) -> None:
     """Erase a conversation with its messages and feedback. Usage stays counted.
 
-    Raises NotFound.
+    An answer of it that is still being made is stopped. Raises NotFound.
     """
+    await _end_answers(app, actor, conversation_ids=[conversation_id])
 
     def transaction(conn: Connection) -> None:
         erased = conversations.delete(conn, actor.tenant_id, [conversation_id])
@@ -99,22 +103,38 @@ async def delete(app: Context, actor: Actor, conversation_id: str) -> None:
 
 
 @operation("conversations.erase", "write")
-async def erase(app: Context, actor: Actor, request: VisitorErasure) -> Erased:
+async def erase(app: Appliance, actor: Actor, request: VisitorErasure) -> Erased:
     """Erase everything that a visitor asked, and say how much it was. Usage stays counted.
 
-    The audit log keeps that it was done, with the start of the visitor id's SHA-256 in place of the id.
+    Answers to the visitor that are still being made are stopped. The audit log keeps that it was done, with the start
+    of the visitor id's SHA-256 in place of the id.
     """
+    visitor_id = request.visitor_id
+    await _end_answers(app, actor, visitor_id=visitor_id)
     total = Erased()
     while True:
-        erased = await app.db.write(lambda conn: _erase_some(conn, actor, request.visitor_id))
+        found = await conversations.of_visitor(app.db, actor.tenant_id, visitor_id, ERASE_BATCH)
+        await _end_answers(app, actor, conversation_ids=found)
+        erased = await app.db.write(partial(_erase, actor=actor, visitor_id=visitor_id, conversation_ids=found))
         total = Erased(total.conversations + erased.conversations, total.messages + erased.messages)
-        if erased.conversations < ERASE_BATCH:
+        if len(found) < ERASE_BATCH:
             return total
 
 
-def _erase_some(conn: Connection, actor: Actor, visitor_id: str) -> Erased:
-    found = conversations.of_visitor(conn, actor.tenant_id, visitor_id, ERASE_BATCH)
-    erased = conversations.delete(conn, actor.tenant_id, found)
+async def _end_answers(
+    app: Appliance, actor: Actor, *, conversation_ids: Collection[str] = (), visitor_id: str | None = None
+) -> None:
+    """Nothing that is being made or kept for a repeated request brings back what is erased."""
+
+    def is_erased(topic: Topic) -> bool:
+        is_visitors = visitor_id is not None and topic.visitor_id == visitor_id
+        return topic.tenant_id == actor.tenant_id and (is_visitors or topic.conversation_id in conversation_ids)
+
+    await app.runs.erase(is_erased)
+
+
+def _erase(conn: Connection, actor: Actor, visitor_id: str, conversation_ids: list[str]) -> Erased:
+    erased = conversations.delete(conn, actor.tenant_id, conversation_ids)
     visitor = hashlib.sha256(visitor_id.encode()).hexdigest()[:HASH_CHARS]
     audit_log.insert(
         conn,

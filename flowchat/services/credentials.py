@@ -38,7 +38,8 @@ async def authenticate_bearer(app: Context, token: str | None, address: str) -> 
     key = await _good_key(app, token)
     if key.type == "widget":
         raise Unauthorized("A widget key is not good for this. Send an admin API key (fca_…).")
-    return Actor(key.tenant_id, f"key {key.name or key.id}", frozenset(key.scopes), address, key.id)
+    name = f"key {key.id} ({key.name})" if key.name else f"key {key.id}"
+    return Actor(key.tenant_id, name, frozenset(key.scopes), address, key.id)
 
 
 async def _good_key(app: Context, secret: str) -> Key:

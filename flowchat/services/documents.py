@@ -54,7 +54,7 @@ async def create(app: Context, actor: Actor, source_name: str, request: NewDocum
     Either all files are taken or none. Raises NotFound, Conflict `source_is_crawled`, `source_revoked`,
     `builtin_source`, `url_taken` or `url_of_several`, and FlowChatError `bad_document` for a file that can't be read.
     """
-    source = await sources.get(app, actor, source_name)
+    source = await sources.find(app, actor, source_name)
     _require_documents(source)
     if request.url is not None and len(request.file) > 1:
         raise Conflict("url_of_several", "One url can't be that of several files. Upload them one by one.", param="url")
@@ -125,14 +125,14 @@ def _index(app: Context, conn: Connection, source: Source) -> str:
 @operation("documents.list", "read")
 async def list_page(app: Context, actor: Actor, source_name: str, request: ListRequest) -> Listed[StoredDocument]:
     """List the documents of a source, newest first. Raises NotFound."""
-    source = await sources.get(app, actor, source_name)
+    source = await sources.find(app, actor, source_name)
     return await read_page(request, lambda cursor: documents.page(app.db, source.id, cursor))
 
 
 @operation("documents.get", "read")
 async def get(app: Context, actor: Actor, source_name: str, document_id: str) -> StoredDocument:
     """Show a document, and whether answers know it already. Raises NotFound."""
-    source = await sources.get(app, actor, source_name)
+    source = await sources.find(app, actor, source_name)
     document = await documents.get(app.db, source.id, document_id)
     if document is None:
         raise NotFound("document", document_id)

@@ -1,9 +1,11 @@
 """Events: what the tenant's webhooks are told, and what of it has gone by."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from flowchat.domain import Actor, WebhookEvent, now
+from msgspec import UNSET, Meta, UnsetType
+
+from flowchat.domain import Actor, EventType, WebhookEvent, now
 from flowchat.errors import NotFound
 from flowchat.services.context import Context
 from flowchat.services.lists import Listed, ListRequest, read_page
@@ -16,10 +18,17 @@ MAX_LONG_FIELD_BYTES = 1_000
 _BATCH = 500  # rows deleted in one transaction, so that other writers get their turn
 
 
+class EventList(ListRequest, frozen=True, kw_only=True):
+    """Which events are wanted."""
+
+    type: Annotated[EventType, Meta(description="Only these.")] | UnsetType = UNSET
+
+
 @operation("events.list", "read")
-async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[WebhookEvent]:
+async def list_page(app: Context, actor: Actor, request: EventList) -> Listed[WebhookEvent]:
     """List the events of the last 30 days, newest first, whether or not a webhook was told of them."""
-    return await read_page(request, lambda cursor: events.page(app.db, actor.tenant_id, cursor))
+    event_type = None if request.type is UNSET else request.type
+    return await read_page(request, lambda cursor: events.page(app.db, actor.tenant_id, event_type, cursor))
 
 
 @operation("events.get", "read")

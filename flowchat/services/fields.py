@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 _END = r"$(?!\n)"  # in Python, `$` lets a last newline by
+_BLANK = r"\s\x00-\x1f\x7f-\x9f\ufeff"  # in a class: `\s` alone has other characters in Python than in ECMA-262
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME_LABEL = "[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # a host that ends in a number is an address
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -13,11 +14,11 @@ _PORT = "(?::(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2]
 
 LOCALE_PATTERN = rf"^[A-Za-z]{{2,8}}(?:-[A-Za-z0-9]{{1,8}}){{0,4}}{_END}"
 SLUG_PATTERN = rf"^[a-z0-9](?:[a-z0-9-]{{0,62}}[a-z0-9])?{_END}"
-URL_PATTERN = rf"^https?://{_HOST}{_PORT}(?:[/?#][^\s\x00-\x1f]*)?{_END}"
+URL_PATTERN = rf"^https?://{_HOST}{_PORT}(?:[/?#][^{_BLANK}]*)?{_END}"
 ORIGIN_PATTERN = rf"^(?:\*|\*\.{_HOST}|https?://(?:{_HOST}|\[[0-9A-Fa-f:.]{{2,45}}\]){_PORT}/?){_END}"
-CONTACT_PATTERN = rf"^(?:https?://{_HOST}{_PORT}(?:[/?#]\S*)?|mailto:[^\s@]+@[^\s@]+){_END}"
+CONTACT_PATTERN = rf"^(?:https?://{_HOST}{_PORT}(?:[/?#][^{_BLANK}]*)?|mailto:[^@{_BLANK}]+@[^@{_BLANK}]+){_END}"
 TEXT_NAME_PATTERN = rf"^[a-z][a-z0-9_]{{0,39}}{_END}"
-TEXT_PATTERN = r"\S"
+TEXT_PATTERN = rf"[^{_BLANK}]"
 CURSOR_PATTERN = rf"^(?:[a-z]{{3}}_[0-9a-z_]{{1,60}})?{_END}"
 EMAIL_PATTERN = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*{_END}"  # the HTML standard's
 DATE_PATTERN = rf"^(?:[0-9]{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?{_END}"

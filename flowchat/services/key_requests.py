@@ -121,9 +121,13 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long the old secret stays good, so that pages can be changed meanwhile."""
+    """How long the old secret stays good, so that pages can be changed meanwhile; and when the new key expires.
+
+    Without `expires_at` that is when the old one was to; null: never.
+    """
 
     grace_s: Annotated[int, Meta(ge=0, le=MAX_GRACE_S, description="Seconds. 0: it is revoked at once.")] = 0
+    expires_at: ExpiresAt | UnsetType | None = UNSET
 
 
 def merged(present: T, sent: msgspec.Struct | UnsetType) -> T:

@@ -26,13 +26,13 @@ _CODE = re.compile(r"`(\w+)`")
 class Operation:
     """One thing that can be done. `function(app, caller, *ids, request)` does it.
 
-    `scope` is what an actor needs; a visitor's key needs none. What people read about it is the function's docstring:
-    its first sentence, all but what it raises, and the error codes that it raises.
+    An actor needs one of the `scopes`; a visitor's key needs none. What people read about it is the function's
+    docstring: its first sentence, all but what it raises, and the error codes that it raises.
     """
 
     name: str
     caller: Caller
-    scope: Scope | None
+    scopes: tuple[Scope, ...]
     function: Callable[..., Coroutine[Any, Any, Any]]
 
     @property
@@ -64,9 +64,9 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(
-    name: str, scope: Scope
+    name: str, *scopes: Scope
 ) -> Callable[[Work[Concatenate[App, Actor, P], T]], Work[Concatenate[App, Actor, P], T]]:
-    """Name a service's function as an operation, which only actors with the scope may ask for.
+    """Name a service's function as an operation, which only actors with one of the scopes may ask for.
 
     The function then raises Forbidden `scope_missing` for others.
     """
@@ -74,10 +74,10 @@ def operation(
     def register(function: Work[Concatenate[App, Actor, P], T]) -> Work[Concatenate[App, Actor, P], T]:
         @functools.wraps(function)
         async def authorised(app: App, actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
-            require(actor, scope)
+            require(actor, *scopes)
             return await function(app, actor, *args, **kwargs)
 
-        _add(Operation(name, "actor", scope, authorised))
+        _add(Operation(name, "actor", scopes, authorised))
         return cast("Work[Concatenate[App, Actor, P], T]", authorised)
 
     return register
@@ -87,7 +87,7 @@ def visitor_operation(name: str) -> Callable[[Work[P, T]], Work[P, T]]:
     """Name a service's function that visitors call with a widget key: no scope, and no place in the admin UI."""
 
     def register(function: Work[P, T]) -> Work[P, T]:
-        _add(Operation(name, "visitor", None, function))
+        _add(Operation(name, "visitor", (), function))
         return function
 
     return register

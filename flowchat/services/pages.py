@@ -32,11 +32,11 @@ async def list_page(app: Context, actor: Actor, source_name: str, request: Pages
 
     Without a live version the list is empty. Raises NotFound.
     """
-    source = await sources.get(app, actor, source_name)
+    source = await sources.find(app, actor, source_name)
     version_id = request.version or source.live_version
     if version_id is None:
         return Listed([], False)
-    version = await versions.of_source(app.db, source.id, version_id)
+    version = await versions.of_source(app.db, source.id, version_id, is_counted=False)
     if version is None:
         raise NotFound("version", version_id, param="version")
     return await read_page(

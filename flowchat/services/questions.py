@@ -9,11 +9,12 @@ import numpy as np
 
 from flowchat.answer.curated import Matcher
 from flowchat.domain import Actor
-from flowchat.engines.protocols import Vectors
+from flowchat.engines.protocols import Vectors, Verifier
 from flowchat.services.context import Appliance
 from flowchat.services.lists import Listed, ListRequest
 from flowchat.services.operations import operation
 from flowchat.store import curated_answers, unanswered
+from flowchat.store.curated_answers import Candidates
 from flowchat.store.unanswered import Question, Unanswered
 
 NEWEST = 2000  # questions that are looked at
@@ -40,7 +41,7 @@ async def list_unanswered(app: Appliance, actor: Actor, request: ListRequest) ->
     embedder = app.engines.embedder
     asked = await unanswered.newest(app.db, actor.tenant_id, embedder.name, embedder.dims, NEWEST)
     curated = await curated_answers.of_tenant(app.db, actor.tenant_id, embedder.name, embedder.dims)
-    return await asyncio.to_thread(_page, asked, Matcher(app.engines.verifier, curated), request)
+    return await asyncio.to_thread(_page, asked, app.engines.verifier, curated, request)
 
 
 def group(asked: Unanswered) -> list[QuestionGroup]:
@@ -57,8 +58,9 @@ def group(asked: Unanswered) -> list[QuestionGroup]:
     return sorted(groups, key=lambda group: (len(group.questions), group.questions[0].message_id), reverse=True)
 
 
-def _page(asked: Unanswered, matcher: Matcher, request: ListRequest) -> Listed[QuestionGroup]:
+def _page(asked: Unanswered, verifier: Verifier, curated: Candidates, request: ListRequest) -> Listed[QuestionGroup]:
     """Only groups of this page are compared with curated answers. A cursor's message may have changed its group."""
+    matcher = Matcher(verifier, curated)
     groups = group(asked)
     places = {question.message_id: place for place, one in enumerate(groups) for question in one.questions}
     start = places.get(request.starting_after, len(groups)) + 1 if request.starting_after else 0

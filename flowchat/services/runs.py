@@ -19,14 +19,25 @@ KEEP_RUNS = 1000
 _DONE_FIELDS = ("refusal", "reason", "conversation_id", "conversation_token", "message_id", "suggestions", "usage")
 
 
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Whose answer it is and what it is from: what a revocation or an erasure finds it by."""
+
+    key_id: str
+    source_ids: frozenset[str] = frozenset()
+    tenant_id: str = ""
+    conversation_id: str = ""
+    visitor_id: str | None = None
+
+    def concerns(self, kind: RevokedKind, ident: str) -> bool:
+        return ident == self.key_id if kind == "key" else ident in self.source_ids
+
+
 class Run:
     """One answer. Its work publishes events; any number of subscribers read them, from 1 or from where they were."""
 
-    def __init__(
-        self, key_id: str, linger_s: float, on_end: Callable[[], None], source_ids: frozenset[str] = frozenset()
-    ) -> None:
-        self.key_id = key_id
-        self.source_ids = source_ids
+    def __init__(self, topic: Topic, linger_s: float, on_end: Callable[[], None]) -> None:
+        self.topic = topic
         self.result: dict[str, Any] = {}
         self.failure: FlowChatError | None = None
         self.stopped_by: FlowChatError | None = None
@@ -44,9 +55,6 @@ class Run:
         self._task = asyncio.create_task(work)
         self._task.add_done_callback(self._end)
         self._stop_after(CLAIM_S)
-
-    def concerns(self, kind: RevokedKind, ident: str) -> bool:
-        return ident == self.key_id if kind == "key" else ident in self.source_ids
 
     def publish(self, event: Event) -> None:
         self._events.append(event)
@@ -166,34 +174,31 @@ class Runs:
             return None
         return kept.run
 
-    def open(
-        self,
-        key_id: str,
-        idempotency_key: str | None,
-        request_hash: str,
-        on_end: Callable[[], None],
-        source_ids: frozenset[str] = frozenset(),
-    ) -> Run:
+    def open(self, topic: Topic, idempotency_key: str | None, request_hash: str, on_end: Callable[[], None]) -> Run:
         """A new run, not started yet; resumable where there is an idempotency key."""
 
         def end() -> None:
             self._active.discard(run)
             on_end()
 
-        run = Run(key_id, LINGER_S if idempotency_key else 0, end, source_ids)
+        run = Run(topic, LINGER_S if idempotency_key else 0, end)
         self._active.add(run)
         if idempotency_key:
-            self._kept[key_id, idempotency_key] = _Kept(run, request_hash)
+            self._kept[topic.key_id, idempotency_key] = _Kept(run, request_hash)
         return run
 
     def revoke(self, kind: RevokedKind, ident: str) -> None:
         """Stop the answers that concern a key or a source that was revoked, and forget the finished ones."""
-        for run in self._active:
-            if run.concerns(kind, ident):
-                run.stop(_revoked(kind))
-        for name, kept in list(self._kept.items()):
-            if kept.run.concerns(kind, ident):
-                del self._kept[name]
+        self._drop(lambda topic: topic.concerns(kind, ident), _revoked(kind))
+
+    async def erase(self, is_erased: Callable[[Topic], bool]) -> None:
+        """Stop the answers in the making of what is erased, and forget the finished ones.
+
+        What they store is stored when this returns: erase it then.
+        """
+        why = FlowChatError("conversation_erased", "The conversation of this answer was erased.", status=410)
+        for run in self._drop(is_erased, why):
+            await run.wait()
 
     async def stop_all(self) -> None:
         """End every answer with an `error` event: the appliance is about to stop."""
@@ -208,6 +213,16 @@ class Runs:
             run.stop(why)
         for run in stopping:
             await run.wait()
+
+    def _drop(self, concerns: Callable[[Topic], bool], why: FlowChatError) -> list[Run]:
+        """Stop and forget; returns the runs that may still be at work."""
+        stopped = [run for run in self._active if concerns(run.topic)]
+        for run in stopped:
+            run.stop(why)
+        for name, kept in list(self._kept.items()):
+            if concerns(kept.run.topic):
+                del self._kept[name]
+        return stopped
 
     def _forget_old(self) -> None:
         horizon = time.monotonic() - KEEP_S

@@ -1,6 +1,5 @@
 """Sources: sites that are crawled into versions, and sets of uploaded documents."""
 
-import re
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from flowchat.services.context import Context
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
 from flowchat.services.queueing import next_crawl, queue
+from flowchat.services.slugs import default_slug, free_slug
 from flowchat.services.source_requests import Auth, NewSource, RecrawlRequest, SourceChange
 from flowchat.store import audit_log, documents, events, jobs, sources
 from flowchat.store.database import Connection
@@ -36,6 +36,15 @@ async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[
 async def get(app: Context, actor: Actor, id_or_slug: str) -> Source:
     """Show a source, by its id or slug. Raises NotFound."""
     source = await sources.get(app.db, actor.tenant_id, id_or_slug)
+    if source is None:
+        raise NotFound("source", id_or_slug)
+    return source
+
+
+async def find(app: Context, actor: Actor, id_or_slug: str) -> Source:
+    """The source that a call about its pages, versions or documents names, uncounted. Raises NotFound."""
+    require(actor, "read")
+    source = await sources.get(app.db, actor.tenant_id, id_or_slug, is_counted=False)
     if source is None:
         raise NotFound("source", id_or_slug)
     return source
@@ -69,7 +78,7 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
     source = Source(
         id=new_id("src"),
         tenant_id=actor.tenant_id,
-        slug=new.slug or (slug_of(url) if url else _slugged(name) or "documents"),
+        slug=new.slug or default_slug(url, name),
         name=name,
         url=url,
         status="pending",
@@ -89,7 +98,7 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
         taken = sources.slugs(conn, actor.tenant_id)
         if new.slug is not None and new.slug in taken:
             raise _slug_taken(new.slug)
-        named = replace(source, slug=_free_slug(source.slug, taken))
+        named = replace(source, slug=free_slug(source.slug, taken))
         sources.insert(conn, named)
         audit_log.insert(conn, actor, "sources.create", named.id, slug=named.slug, url=url)
         job_id = queue(conn, named, "crawl", app.settings.embedder) if url else None
@@ -119,23 +128,6 @@ def crawl_url(text: str, param: str = "url") -> str:
             "bad_url", f"'{text[:200]}' can't be crawled: give an address like https://example.com/docs/.", param=param
         )
     return url
-
-
-def slug_of(url: str) -> str:
-    """The slug of a source that was given none, before it is made unique."""
-    return _slugged(urlsplit(url).netloc.removeprefix("www.")) or "source"
-
-
-def _slugged(text: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", text.lower())[:60].strip("-")
-
-
-def _free_slug(slug: str, taken: set[str]) -> str:
-    number, free = 1, slug
-    while free in taken:
-        number += 1
-        free = f"{slug}-{number}"
-    return free
 
 
 @operation("sources.update", "write")
@@ -273,10 +265,11 @@ def _find(conn: Connection, actor: Actor, id_or_slug: str) -> Source:
     return source
 
 
-def require_answering(source: Source) -> None:
-    """Raises Conflict `source_revoked`."""
+def require_answering(source: Source, param: str | None = None) -> None:
+    """Raises Conflict `source_revoked`, naming the field that named the source."""
     if source.status == "revoked":
-        raise Conflict("source_revoked", f"The source '{source.slug}' is revoked for good. Create another one.")
+        message = f"The source '{source.slug}' is revoked for good. Create another one."
+        raise Conflict("source_revoked", message, param=param)
 
 
 def _slug_taken(slug: str) -> Conflict:

@@ -1,6 +1,7 @@
 """Turns what a client sent into typed requests, and says in plain words what is wrong with it."""
 
 import re
+from collections.abc import Container, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,6 +10,7 @@ from flowchat.errors import FlowChatError
 from flowchat.services import fields
 
 T = TypeVar("T")
+Query = TypeVar("Query", bound=msgspec.Struct)
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`(?: - at `|$)", re.DOTALL)
@@ -38,8 +40,9 @@ def read(payload: Any, request_type: type[T]) -> T:
         raise _explained(str(error)) from None
 
 
-def read_query(arguments: dict[str, str], request_type: type[T]) -> T:
+def read_query(arguments: dict[str, str], request_type: type[Query]) -> Query:
     """A query string's texts as that type, numbers and yes or no among them. Raises FlowChatError."""
+    refuse_unknown(arguments, request_type.__struct_encode_fields__)
     try:
         request = msgspec.convert(arguments, request_type, strict=False)
     except msgspec.ValidationError as error:
@@ -48,6 +51,13 @@ def read_query(arguments: dict[str, str], request_type: type[T]) -> T:
         if text.lower() == "null" and getattr(request, name, text) is None:  # msgspec took it for None
             raise invalid(name, f"{name} can't be {text}. Leave it out.")
     return request
+
+
+def refuse_unknown(names: Iterable[str], known: Container[str] = ()) -> None:
+    """A misspelt filter must not list everything. Raises FlowChatError `unknown_field` for a query parameter."""
+    for name in names:
+        if name not in known:
+            raise _unknown("query parameter", name)
 
 
 def invalid(param: str, message: str) -> FlowChatError:
@@ -61,8 +71,7 @@ def _explained(text: str) -> FlowChatError:
     if match := _MISSING.match(text):
         return invalid(match[1], f"{match[1]} is missing.")
     if match := _UNKNOWN.match(text):
-        unknown = match[1][:100]
-        return FlowChatError("unknown_field", f"There is no field {unknown} here. Leave it out.", param=unknown)
+        return _unknown("field", match[1])
     field = param or "The request"
     if match := _WRONG_TYPE.match(text):
         wanted = [_KINDS.get(kind, kind) for kind in match[1].split(" | ") if kind != "null"]
@@ -78,6 +87,11 @@ def _explained(text: str) -> FlowChatError:
     if match := _VALUE.match(text):
         return invalid(param, f"{field} can't be {match[1]}.")
     return invalid(param, f"{field} is not right: {text}.")
+
+
+def _unknown(kind: str, name: str) -> FlowChatError:
+    name = name[:100]
+    return FlowChatError("unknown_field", f"There is no {kind} {name} here. Leave it out.", param=name)
 
 
 def _form(pattern: str) -> str:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -13,6 +14,8 @@ from flowchat.errors import FlowChatError
 
 SECRET_FILE = "secret.key"  # noqa: S105 (a file's name)
 _SECRET_BYTES = 32
+
+_log = logging.getLogger(__name__)
 
 
 def derive(data_dir: Path, purpose: str) -> bytes:
@@ -30,10 +33,11 @@ def unseal(data_dir: Path, sealed: str) -> str:
     try:
         return _fernet(data_dir).decrypt(sealed.encode()).decode()
     except InvalidToken:
+        _log.error("a stored secret can't be read: %s is not what it was encrypted with", data_dir / SECRET_FILE)
         raise FlowChatError(
             "secret_key_changed",
-            f"A stored secret can't be read: {data_dir / SECRET_FILE} is not the file it was encrypted with. "
-            "Restore that file from your backup, or enter the secret again.",
+            "A stored secret can't be read: the appliance's secret file is not the one it was encrypted with. "
+            "Enter the secret again, or have the operator restore that file from a backup.",
             status=500,
         ) from None
 

@@ -15,14 +15,14 @@ from flowchat.store.database import Connection
 @operation("versions.list", "read")
 async def list_page(app: Context, actor: Actor, source_name: str, request: ListRequest) -> Listed[Version]:
     """List the versions of a source, newest first. Raises NotFound."""
-    source = await sources.get(app, actor, source_name)
+    source = await sources.find(app, actor, source_name)
     return await read_page(request, lambda cursor: versions.page(app.db, source.id, cursor))
 
 
 @operation("versions.get", "read")
 async def get(app: Context, actor: Actor, source_name: str, version_id: str) -> Version:
     """Show a version. Raises NotFound."""
-    source = await sources.get(app, actor, source_name)
+    source = await sources.find(app, actor, source_name)
     version = await versions.of_source(app.db, source.id, version_id)
     if version is None:
         raise NotFound("version", version_id)

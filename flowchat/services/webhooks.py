@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from flowchat.domain import Actor, Delivery, Webhook, new_id, now
+from flowchat.domain import Actor, Delivery, DeliveryStatus, Webhook, new_id, now
 from flowchat.errors import Conflict, NotFound
 from flowchat.net.webhook import endpoint_url
 from flowchat.services import signatures, vault
@@ -63,6 +63,12 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Annotated[bool, msgspec.Meta(description="true: send again what happens from now on. false: send nothing.")]
         | UnsetType
     ) = UNSET
+
+
+class DeliveryList(ListRequest, frozen=True, kw_only=True):
+    """Which deliveries are wanted."""
+
+    status: Annotated[DeliveryStatus, msgspec.Meta(description="Only these.")] | UnsetType = UNSET
 
 
 @operation("webhooks.create", "write")
@@ -197,10 +203,11 @@ async def ping(app: Context, actor: Actor, webhook_id: str) -> Delivery:
 
 
 @operation("deliveries.list", "read")
-async def list_deliveries(app: Context, actor: Actor, webhook_id: str, request: ListRequest) -> Listed[Delivery]:
+async def list_deliveries(app: Context, actor: Actor, webhook_id: str, request: DeliveryList) -> Listed[Delivery]:
     """List what was sent to an endpoint in the last 30 days, newest first. Raises NotFound."""
     await get(app, actor, webhook_id)
-    return await read_page(request, lambda cursor: deliveries.page(app.db, actor.tenant_id, webhook_id, cursor))
+    status = None if request.status is UNSET else request.status
+    return await read_page(request, lambda cursor: deliveries.page(app.db, actor.tenant_id, webhook_id, status, cursor))
 
 
 @operation("deliveries.get", "read")

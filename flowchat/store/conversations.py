@@ -125,11 +125,10 @@ def insert_message(conn: sqlite3.Connection, message: Message) -> None:
     )
 
 
-async def token_hash(db: Database, tenant_id: str, key_id: str, conversation_id: str) -> str | None:
-    """The hash of the token that continues a conversation of this key."""
+async def token_hash(db: Database, tenant_id: str, conversation_id: str) -> str | None:
+    """The hash of the token that continues a conversation, with any key of its tenant: keys are rotated."""
     row = await db.row(
-        "select token_hash from conversations where id = ? and tenant_id = ? and key_id = ?",
-        (conversation_id, tenant_id, key_id),
+        "select token_hash from conversations where id = ? and tenant_id = ?", (conversation_id, tenant_id)
     )
     return row["token_hash"] if row else None
 
@@ -183,9 +182,9 @@ async def messages(db: Database, conversation_id: str, cursor: Cursor) -> list[M
     return [_message(row) for row in rows]
 
 
-def of_visitor(conn: sqlite3.Connection, tenant_id: str, visitor_id: str, limit: int) -> list[str]:
+async def of_visitor(db: Database, tenant_id: str, visitor_id: str, limit: int) -> list[str]:
     """Ids of some of a visitor's conversations."""
-    rows = conn.execute(
+    rows = await db.rows(
         "select id from conversations where tenant_id = ? and visitor_id = ? limit ?", (tenant_id, visitor_id, limit)
     )
     return [row["id"] for row in rows]

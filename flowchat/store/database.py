@@ -7,11 +7,11 @@ beside the writer.
 """
 
 import asyncio
-import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +55,8 @@ class Database:
         self.path = path
         self._writer = writer
         self._readers = readers
-        self._next_reader = itertools.cycle(readers)
+        self._reading = [0] * len(readers)  # queries that each reader has been given
+        self._choosing = threading.Lock()  # event loops of several threads read
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
 
     async def write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
@@ -78,8 +79,21 @@ class Database:
             raise
 
     async def _read(self, sql: str, parameters: tuple[Any, ...]) -> list[sqlite3.Row]:
-        async with next(self._next_reader).execute(sql, parameters) as cursor:
-            return list(await cursor.fetchall())
+        with self._least_busy() as reader:
+            async with reader.execute(sql, parameters) as cursor:
+                return list(await cursor.fetchall())
+
+    @contextmanager
+    def _least_busy(self) -> Iterator[aiosqlite.Connection]:
+        """A free reader, if there is one: a slow query then only delays what finds no other."""
+        with self._choosing:
+            index = self._reading.index(min(self._reading))
+            self._reading[index] += 1
+        try:
+            yield self._readers[index]
+        finally:
+            with self._choosing:
+                self._reading[index] -= 1
 
     async def row(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Row | None:
         """The first row of a query, or None."""

@@ -75,8 +75,11 @@ async def get(db: Database, tenant_id: str, webhook_id: str, delivery_id: str) -
     return _delivery(row) if row else None
 
 
-async def page(db: Database, tenant_id: str, webhook_id: str, cursor: Cursor) -> list[Delivery]:
-    where = {"d.tenant_id = ?": tenant_id, "d.webhook_id = ?": webhook_id}
+async def page(
+    db: Database, tenant_id: str, webhook_id: str, status: DeliveryStatus | None, cursor: Cursor
+) -> list[Delivery]:
+    """Deliveries with that status; None: with any."""
+    where = {"d.tenant_id = ?": tenant_id, "d.webhook_id = ?": webhook_id, "d.status = ?": status}
     rows = await newest_first(db, _SELECT, cursor, where, by="d.id")
     return [_delivery(row) for row in rows]
 

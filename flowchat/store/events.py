@@ -58,8 +58,10 @@ async def get(db: Database, tenant_id: str, event_id: str) -> WebhookEvent | Non
     return _event(row) if row else None
 
 
-async def page(db: Database, tenant_id: str, cursor: Cursor) -> list[WebhookEvent]:
-    rows = await newest_first(db, "select * from events", cursor, {"tenant_id = ?": tenant_id})
+async def page(db: Database, tenant_id: str, event_type: EventType | None, cursor: Cursor) -> list[WebhookEvent]:
+    """Events of that type; None: of any."""
+    where = {"tenant_id = ?": tenant_id, "type = ?": event_type}
+    rows = await newest_first(db, "select * from events", cursor, where)
     return [_event(row) for row in rows]
 
 

@@ -35,7 +35,10 @@ def release(conn: sqlite3.Connection, key_id: str, periods: Iterable[str]) -> No
 
 
 def recount(conn: sqlite3.Connection, today: str) -> None:
-    """Count today and this month from the usage, and forget other periods: a killed process kept its reservations."""
+    """Count today and this month from the usage, and forget other periods: a killed process kept its reservations.
+
+    Answers that broke off after some text are in the usage, too.
+    """
     conn.execute("delete from key_answers")
     month = today[:7]
     for period, first_day in ((today, today), (month, f"{month}-01")):

@@ -5,38 +5,41 @@ import sqlite3
 from dataclasses import asdict
 from typing import Any
 
-from flowchat.domain import Caps, Key, Limits, WidgetConfig, now
+from flowchat.domain import Caps, Key, KeyType, Limits, WidgetConfig, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
+from flowchat.store.tenants import refused_if_closed
 
 
 def insert(conn: sqlite3.Connection, key: Key, secret_hash: str) -> None:
-    conn.execute(
-        "insert into keys (id, tenant_id, type, name, hash, prefix, last_four, mode, scopes, origins, sources,"
-        " daily_cap, monthly_cap, per_minute, visitor_per_minute, widget, billed, expires_at, created_at)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            key.id,
-            key.tenant_id,
-            key.type,
-            key.name,
-            secret_hash,
-            key.prefix,
-            key.last_four,
-            key.mode,
-            json.dumps(key.scopes),
-            json.dumps(key.origins),
-            json.dumps(key.sources),
-            key.caps.daily,
-            key.caps.monthly,
-            key.limits.per_minute,
-            key.limits.visitor_per_minute,
-            json.dumps(asdict(key.widget)),
-            int(key.billed),
-            key.expires_at,
-            key.created_at,
-        ),
-    )
+    """Raises Conflict `tenant_closed`."""
+    with refused_if_closed():
+        conn.execute(
+            "insert into keys (id, tenant_id, type, name, hash, prefix, last_four, mode, scopes, origins, sources,"
+            " daily_cap, monthly_cap, per_minute, visitor_per_minute, widget, billed, expires_at, created_at)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                key.id,
+                key.tenant_id,
+                key.type,
+                key.name,
+                secret_hash,
+                key.prefix,
+                key.last_four,
+                key.mode,
+                json.dumps(key.scopes),
+                json.dumps(key.origins),
+                json.dumps(key.sources),
+                key.caps.daily,
+                key.caps.monthly,
+                key.limits.per_minute,
+                key.limits.visitor_per_minute,
+                json.dumps(asdict(key.widget)),
+                int(key.billed),
+                key.expires_at,
+                key.created_at,
+            ),
+        )
 
 
 def update(conn: sqlite3.Connection, key: Key) -> None:
@@ -58,6 +61,11 @@ def update(conn: sqlite3.Connection, key: Key) -> None:
             key.id,
         ),
     )
+
+
+def set_successor(conn: sqlite3.Connection, key_id: str, successor_id: str, expires_at: str) -> None:
+    """A key was rotated, and stays good until then."""
+    conn.execute("update keys set rotated_to = ?, expires_at = ? where id = ?", (successor_id, expires_at, key_id))
 
 
 def revoke(conn: sqlite3.Connection, key_id: str) -> str:
@@ -83,8 +91,10 @@ async def get(db: Database, tenant_id: str, key_id: str) -> Key | None:
     return _key(row) if row else None
 
 
-async def page(db: Database, tenant_id: str, cursor: Cursor) -> list[Key]:
-    rows = await newest_first(db, "select * from keys", cursor, {"tenant_id = ?": tenant_id})
+async def page(db: Database, tenant_id: str, key_type: KeyType | None, cursor: Cursor) -> list[Key]:
+    """Keys of that type; None: of any."""
+    where = {"tenant_id = ?": tenant_id, "type = ?": key_type}
+    rows = await newest_first(db, "select * from keys", cursor, where)
     return [_key(row) for row in rows]
 
 
@@ -112,6 +122,7 @@ def _key(row: Row) -> Key:
         billed=bool(row["billed"]),
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        rotated_to=row["rotated_to"],
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from flowchat.errors import FlowChatError
 from flowchat.store.database import BUSY_TIMEOUT_S, connect
 
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
+_OWNER_ONLY, _OTHERS = 0o600, 0o077
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -35,6 +36,7 @@ def migrate(path: Path) -> int:
     Raises FlowChatError for a database that a newer FlowChat has written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _keep_private(path)
     with closing(connect(path)) as connection:
         missing = _missing(connection, path)
         if missing and _present(connection):
@@ -61,7 +63,19 @@ def _present(connection: sqlite3.Connection) -> int:
 
 def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     target.unlink(missing_ok=True)
+    _keep_private(target)  # an empty file will do for SQLite
     connection.execute("vacuum into ?", (str(target),))
+
+
+def _keep_private(path: Path) -> None:
+    """Only its owner may read a database, which is made if missing: visitors' conversations are in it."""
+    if not path.exists():
+        path.touch(_OWNER_ONLY)
+    # SQLite gives new files beside a database its mode; those of an older FlowChat may be there already.
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if file.exists() and file.stat().st_mode & _OTHERS:
+            with suppress(PermissionError):  # another user's file, or a file system without modes
+                file.chmod(_OWNER_ONLY)
 
 
 def _apply(connection: sqlite3.Connection, number: int, sql: str) -> None:

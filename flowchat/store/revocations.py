@@ -9,8 +9,8 @@ RevokedKind: TypeAlias = Literal["key", "source"]
 
 _REVOKE = {
     "key": "update keys set revoked_at = ? where id = ? and revoked_at is null returning tenant_id",
-    "source": "update sources set revoked_at = ?, status = 'revoked' where id = ? and status <> 'revoked'"
-    " returning tenant_id",
+    "source": "update sources set revoked_at = ?, status = 'revoked', next_crawl = null, auth = null"
+    " where id = ? and status <> 'revoked' returning tenant_id",
 }
 
 

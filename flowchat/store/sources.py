@@ -7,6 +7,7 @@ from dataclasses import asdict
 from flowchat.domain import CrawlConfig, Source, SourceStatus, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
+from flowchat.store.tenants import refused_if_closed
 
 _UNCOUNTED = "select s.*, 0 as pages, 0 as chunks from sources s"
 _SELECT = """
@@ -19,27 +20,28 @@ _BY_NAME = " where s.tenant_id = ? and (s.id = ? or s.slug = ?) and s.deleted_at
 
 
 def insert(conn: sqlite3.Connection, source: Source) -> None:
-    """Raises sqlite3.IntegrityError when the tenant has a source of that slug."""
-    conn.execute(
-        "insert into sources (id, tenant_id, slug, name, url, status, locale, config, created_at, schedule, next_crawl,"
-        " sitemap, auth, is_builtin) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            source.id,
-            source.tenant_id,
-            source.slug,
-            source.name,
-            source.url,
-            source.status,
-            source.locale,
-            json.dumps(asdict(source.config)),
-            source.created_at,
-            source.schedule,
-            source.next_crawl,
-            source.sitemap,
-            source.auth,
-            source.is_builtin,
-        ),
-    )
+    """Raises Conflict `tenant_closed`, and sqlite3.IntegrityError when the tenant has a source of that slug."""
+    with refused_if_closed():
+        conn.execute(
+            "insert into sources (id, tenant_id, slug, name, url, status, locale, config, created_at, schedule,"
+            " next_crawl, sitemap, auth, is_builtin) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                source.id,
+                source.tenant_id,
+                source.slug,
+                source.name,
+                source.url,
+                source.status,
+                source.locale,
+                json.dumps(asdict(source.config)),
+                source.created_at,
+                source.schedule,
+                source.next_crawl,
+                source.sitemap,
+                source.auth,
+                source.is_builtin,
+            ),
+        )
 
 
 def update(conn: sqlite3.Connection, source: Source) -> None:
@@ -97,16 +99,17 @@ def set_ready(conn: sqlite3.Connection, source_id: str) -> None:
 
 
 def revoke(conn: sqlite3.Connection, source_id: str) -> None:
-    """It is asked no more, nor crawled."""
+    """It is asked no more, nor crawled: nothing of its sign-in is kept."""
     conn.execute(
-        "update sources set status = 'revoked', revoked_at = ?, next_crawl = null where id = ? and status <> 'revoked'",
+        "update sources set status = 'revoked', revoked_at = ?, next_crawl = null, auth = null"
+        " where id = ? and status <> 'revoked'",
         (now(), source_id),
     )
 
 
 def hide(conn: sqlite3.Connection, source_id: str) -> None:
     """Delete a revoked source as far as anybody can see. Its slug is free; no slug looks like an id."""
-    conn.execute("update sources set deleted_at = ?, slug = id, auth = null where id = ?", (now(), source_id))
+    conn.execute("update sources set deleted_at = ?, slug = id where id = ?", (now(), source_id))
 
 
 def delete_if_empty(conn: sqlite3.Connection, source_id: str) -> bool:

@@ -1,13 +1,17 @@
 """Tenants."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flowchat.domain import Tenant, new_id, now
+from flowchat.errors import Conflict
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
 
 _FIRST = "select * from tenants order by id limit 1"
 _ONE = "select * from tenants where id = ? or slug = ?"
+_CLOSED = "the tenant is closed"  # as the triggers on keys and sources say it
 # What a closed tenant leaves behind, in this order, beside its sources and conversations: table and condition.
 # Deliveries that tell of its end are made first.
 _REST = {
@@ -36,6 +40,17 @@ def update(conn: sqlite3.Connection, tenant_id: str, name: str, retention_days: 
 
 def close(conn: sqlite3.Connection, tenant_id: str) -> None:
     conn.execute("update tenants set closed_at = ? where id = ?", (now(), tenant_id))
+
+
+@contextmanager
+def refused_if_closed() -> Iterator[None]:
+    """Around an insert that a trigger refuses to closed tenants. Raises Conflict `tenant_closed` then."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        if str(error) != _CLOSED:
+            raise
+        raise Conflict("tenant_closed", "The tenant was closed a moment ago. Nothing can be made in it.") from None
 
 
 def find(conn: sqlite3.Connection, id_or_slug: str) -> Tenant | None:

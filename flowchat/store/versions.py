@@ -62,8 +62,11 @@ def is_kept(conn: sqlite3.Connection, version: Version) -> bool:
     return int(row[0]) < KEEP_FORMER
 
 
-async def of_source(db: Database, source_id: str, version_id: str) -> Version | None:
-    row = await db.row(_SELECT + " where v.id = ? and v.source_id = ?", (version_id, source_id))
+async def of_source(db: Database, source_id: str, version_id: str, *, is_counted: bool = True) -> Version | None:
+    """Counting reads an entry for every page and chunk; without it `pages` and `chunks` are 0."""
+    row = await db.row(
+        (_SELECT if is_counted else _UNCOUNTED) + " where v.id = ? and v.source_id = ?", (version_id, source_id)
+    )
     return _version(row) if row else None
 
 

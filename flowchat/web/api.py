@@ -70,13 +70,14 @@ def _handler(call: Call) -> Callable[..., Awaitable[Response]]:
 
 async def _request(call: Call) -> tuple[Any, ...]:
     """What the query or the body says, as the operation's request; empty where it takes none."""
+    if call.request_type is not None and not call.has_body:
+        return (validate.read_query(request.args.to_dict(), call.request_type),)
+    validate.refuse_unknown(request.args)
     if call.request_type is None:
         return ()
     if uploads.is_upload(call.request_type):
         return (validate.read(await uploads.read_form(call.request_type), call.request_type),)
-    if call.has_body:
-        return (validate.read(await respond.read_json(call.request_type), call.request_type),)
-    return (validate.read_query(request.args.to_dict(), call.request_type),)
+    return (validate.read(await respond.read_json(call.request_type), call.request_type),)
 
 
 async def _answer(call: Call, caller: Any, arguments: tuple[Any, ...]) -> Response:
@@ -98,7 +99,7 @@ async def finish_all() -> None:
 
 
 async def _once(call: Call, actor: Actor, key: str, arguments: tuple[Any, ...]) -> Response:
-    require(actor, call.operation.scope or "")  # before a replay: it may tell a secret
+    require(actor, *call.operation.scopes)  # before a replay: it may tell a secret
     asked = idempotency.request_hash(call.operation_name, actor, arguments)
     async with idempotency.attempt(appliance(), actor, key, asked) as attempt:
         if (former := attempt.former) is not None:

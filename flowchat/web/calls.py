@@ -130,7 +130,7 @@ CALLS = (
     Call("POST", "/v1/chat", "chat.ask", AnswerView, problems=(404, 410, 500, 503, 504)),
     Call("GET", "/v1/widget", "widget.config", WidgetView),
     Call("GET", "/v1/keys", "keys.list", KeyView),
-    Call("POST", "/v1/keys", "keys.create", CreatedKeyView, 201, "/v1/keys/{id}", (404,)),
+    Call("POST", "/v1/keys", "keys.create", CreatedKeyView, 201, "/v1/keys/{id}", (404, 409)),
     Call("GET", "/v1/keys/{key}", "keys.get", KeyView),
     Call("PATCH", "/v1/keys/{key}", "keys.update", KeyView, problems=(409,)),
     Call("POST", "/v1/keys/{key}/rotate", "keys.rotate", CreatedKeyView, 201, "/v1/keys/{id}"),

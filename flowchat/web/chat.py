@@ -28,10 +28,12 @@ async def ask() -> Response:
     key = await auth.widget_key()
     client = auth.client_address()
     limits.follow(chat.policies(app, key, client))
+    question = validate.read(await respond.read_json(), chat.ChatRequest)
+    limits.follow(chat.policies(app, key, client, question.visitor_id))
     run, after = await chat.open_chat(
         app,
         key,
-        validate.read(await respond.read_json(), chat.ChatRequest),
+        question,
         idempotency_key=request.headers.get("Idempotency-Key"),
         last_event_id=_last_event_id(),
         client=client,

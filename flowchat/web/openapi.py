@@ -67,15 +67,13 @@ def tag_of(call: Call) -> str:
 
 def statuses(call: Call) -> list[int]:
     """The error statuses that a call can have."""
-    found = {401, 403, 429, *call.problems}
-    if call.request_type is not None:
-        found.add(400)
+    found = {400, 401, 403, 429, *call.problems}
     if call.ids:
         found.add(404)
     if call.has_body:
         found |= {413, 415}
     if _takes_idempotency_key(call):
-        found |= {400, 422} if call.is_for_visitors else {400, 409, 422}
+        found |= {422} if call.is_for_visitors else {409, 422}
     return sorted(found)
 
 
@@ -149,7 +147,7 @@ def _operation(call: Call, types: _Types) -> Part:
         "tags": [tag_of(call)],
         "summary": operation.summary,
         "description": _description(call),
-        "security": [{"widgetKey": []}] if call.is_for_visitors else [{"apiKey": [operation.scope]}],
+        "security": [{"apiKey": [scope]} for scope in operation.scopes] or [{"widgetKey": []}],
         "parameters": _parameters(call, types),
         "responses": _responses(call, types),
     }

@@ -11,7 +11,7 @@ FlowChat answers questions from your own pages, and checks every sentence before
 
 JSON in and out. Ids have a prefix that tells what they are of; times are RFC 3339 in UTC. Errors are
 `application/problem+json`. Lists come newest first, {DEFAULT_LIMIT} items to a page and {MAX_LIMIT} at most. Unknown
-query parameters are ignored, unknown fields of a body are refused.
+query parameters and unknown fields of a body are refused.
 """.strip()
 
 TAGS = {
@@ -116,7 +116,10 @@ _PROBLEMS = {
     403: ("Forbidden", "The key is good, but not for this: its scope or its allowed origins."),
     404: ("NotFound", "It does not exist, or belongs to another tenant."),
     409: ("Conflict", "The request contradicts the present state."),
-    410: ("Gone", "The answer was stopped: nobody was reading it, or a source of it was revoked."),
+    410: (
+        "Gone",
+        "The answer was stopped: nobody was reading it, a source of it was revoked, or its conversation was erased.",
+    ),
     413: ("TooLarge", "The body is larger than this call takes."),
     415: ("UnsupportedMediaType", "The body has another content type than this call takes."),
     422: ("IdempotencyKeyReused", "The `Idempotency-Key` was sent with another request."),

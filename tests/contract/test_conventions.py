@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from appliance import operator
 from test_errors import assert_problem
 from web_server import ORIGIN, QUESTION, Served, serving
 
+from flowchat.services import keys
+from flowchat.services.key_requests import NewOperatorKey
 from flowchat.web import MAX_BODY_BYTES
+from flowchat.web.api import OWN_HANDLERS
 from flowchat.web.calls import CALLS
 
 VISITOR_CALLS = [call for call in CALLS if call.is_for_visitors]
@@ -127,12 +131,28 @@ async def test_methods_and_slashes(tmp_path: Path) -> None:
     assert "Access-Control-Allow-Origin" not in options.headers
 
 
-async def test_unknown_query_parameters_are_ignored_and_unknown_fields_refused(tmp_path: Path) -> None:
+async def test_unknown_query_parameters_are_refused(tmp_path: Path) -> None:
+    """A misspelt filter would list, or erase, what everybody has."""
     async with serving(tmp_path) as served:
-        query = await served.call("GET", "/v1/sources", params={"limit": "5", "_": "1", "utm_source": "x"})
+        _, machines = await keys.create(served.app, await operator(served.app), NewOperatorKey())
+        for call in CALLS:
+            if call.operation_name in OWN_HANDLERS:
+                continue
+            secret = machines if call.operation.scopes == ("operator",) else served.admin
+            answer = await served.client.request(
+                call.method,
+                call.path.replace("{", "").replace("}", ""),
+                params={"visitor": "v1"},
+                headers={"Authorization": f"Bearer {secret}", "X-FlowChat-Key": served.key},
+            )
+            assert_problem(answer, 400)
+            assert (answer.json()["code"], answer.json()["param"]) == ("unknown_field", "visitor"), call.path
+
+
+async def test_unknown_fields_are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
         field = await served.call("POST", "/v1/sources", json={"url": "https://shop.example", "max_page": 1})
-    assert query.status_code == 200
-    assert (field.status_code, field.json()["param"]) == (400, "max_page")
+    assert (field.status_code, field.json()["code"], field.json()["param"]) == (400, "unknown_field", "max_page")
 
 
 async def test_null_is_no_value_in_a_query(tmp_path: Path) -> None:

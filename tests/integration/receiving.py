@@ -113,7 +113,7 @@ async def emit(app: Appliance, event_type: Any = "version.indexed", **data: Any)
 
 async def deliveries_of(app: Appliance, webhook: Webhook) -> list[Delivery]:
     """Newest first."""
-    listed = await webhooks.list_deliveries(app, await operator(app), webhook.id, webhooks.ListRequest(limit=100))
+    listed = await webhooks.list_deliveries(app, await operator(app), webhook.id, webhooks.DeliveryList(limit=100))
     return listed.items
 
 

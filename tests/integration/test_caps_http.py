@@ -80,10 +80,33 @@ async def test_what_is_no_answer_is_given_back(tmp_path: Path, script: Any) -> N
         assert [(await served.ask()).status_code for _ in range(2)] == [200, 429]
 
 
+async def before_any_text(question: Question, answer: Answer) -> AsyncGenerator[Event, None]:
+    yield Event("retrieval.started", {"query": question.query})
+    await asyncio.Event().wait()
+
+
+async def one_sentence(question: Question, answer: Answer) -> AsyncGenerator[Event, None]:
+    yield Event("retrieval.started", {"query": question.query})
+    yield Event("generation.token", {"text": "You may."})
+    answer.text, answer.tokens_in, answer.tokens_out = "You may.", 120, 3
+
+
+async def endless(question: Question, answer: Answer) -> AsyncGenerator[Event, None]:
+    async for event in one_sentence(question, answer):
+        yield event
+    await asyncio.Event().wait()
+
+
+async def broken_after_text(question: Question, answer: Answer) -> AsyncGenerator[Event, None]:
+    async for event in one_sentence(question, answer):
+        yield event
+    raise ModelError("model_failed", "The generator is gone. Restart the appliance.")
+
+
 async def test_an_abandoned_answer_is_given_back(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         await served.widget_key(sources=("shop",), caps=CapsFields(daily=1))
-        served.answerer.hold_back()
+        served.answerer.script = before_any_text
         async with asking(served) as events:
             await anext(events)
             assert await reserved(served) == [1, 1]
@@ -94,6 +117,51 @@ async def test_an_abandoned_answer_is_given_back(tmp_path: Path) -> None:
         assert await usage(served) == {"lines": 0} | dict.fromkeys(
             ("queries", "refusals", "tokens_in", "tokens_out", "billable")
         )
+
+
+async def until_counted(served: Served) -> dict[str, Any]:
+    while not (counted := await usage(served))["lines"]:  # noqa: ASYNC110 (a test may poll)
+        await asyncio.sleep(0.01)
+    return counted
+
+
+BROKEN_OFF = {"lines": 1, "queries": 1, "refusals": 0, "tokens_in": 120, "tokens_out": 3, "billable": 0}
+
+
+async def test_an_answer_abandoned_after_some_text_counts_against_the_caps(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await served.widget_key(sources=("shop",), caps=CapsFields(daily=1))
+        served.answerer.script = endless
+        async with asking(served) as events:
+            while (await anext(events)).event != "generation.token":
+                pass
+        assert await until_counted(served) == BROKEN_OFF
+        assert await reserved(served) == [1, 1]
+        assert (await served.ask()).status_code == 429
+        await caps.recount(served.app)  # as at the next start
+        assert await reserved(served) == [1, 1]
+        [line] = await served.app.db.rows("select * from usage_ledger")
+        [source] = await served.app.db.rows("select id from sources where slug = 'shop'")
+        assert (line["message_id"], line["source_id"]) == (None, source["id"])
+        assert await served.stored_answers() == 0
+
+
+@pytest.mark.parametrize("ended_by", ["time-out", "revocation", "error", "erased conversation"])
+async def test_an_answer_counts_however_it_ends_after_some_text(tmp_path: Path, ended_by: str) -> None:
+    async with serving(tmp_path, answer_timeout_s=0.3 if ended_by == "time-out" else 60) as served:
+        await served.widget_key(sources=("shop",), caps=CapsFields(daily=1))
+        served.answerer.script = broken_after_text if ended_by == "error" else endless
+        async with asking(served, {**QUESTION, "visitor_id": "v1"}) as events:
+            while (await anext(events)).event != "generation.token":
+                pass
+            if ended_by == "revocation":
+                await served.call("POST", f"/v1/keys/{served.key_id}/revoke")
+            if ended_by == "erased conversation":
+                await served.call("DELETE", "/v1/conversations?visitor_id=v1")
+            rest = [event.event async for event in events]
+        assert rest == ["error", "stream.done"]
+        assert await until_counted(served) == BROKEN_OFF
+        assert await reserved(served) == [1, 1]
 
 
 async def test_one_answer_for_equal_requests_counts_once(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from appliance import operator
 from httpx_sse import EventSource
 from sseclient import SSEClient
 from web_server import ORIGIN, QUESTION, add_source, events_of, names, refusal, serving
 
-from flowchat.services import homepage
-from flowchat.store import conversations
+from flowchat.services import homepage, keys
+from flowchat.store import conversations, tenants
 
 
 async def test_events_come_in_the_contracts_order(tmp_path: Path) -> None:
@@ -117,6 +119,29 @@ async def test_follow_up_knows_the_questions_before(tmp_path: Path) -> None:
     assert (without.status_code, without.json()["param"]) == (404, "conversation_token")
 
 
+async def test_a_conversation_outlives_its_key(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        done = (await events_of(served, {"query": "one"}))[-1].json()
+        thread = {name: done[name] for name in ("conversation_id", "conversation_token")}
+        await served.widget_key(sources=("shop",))
+        more = (await events_of(served, {"query": "two", **thread}))[-1].json()
+        wrong = await served.ask({"query": "two", **thread, "conversation_token": "guessed"})
+        other = await served.app.db.write(lambda conn: tenants.insert(conn, "other", "Other"))
+        actor = replace(await operator(served.app), tenant_id=other.id)
+        _, served.key = await keys.create(served.app, actor, keys.NewWidgetKey())
+        others = await served.ask({"query": "two", **thread})
+    assert more["conversation_id"] == done["conversation_id"]
+    assert served.answerer.questions[1].history == ("one",)
+    assert (wrong.status_code, others.status_code) == (404, 404)
+
+
+async def test_a_field_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        response = await served.ask({**QUESTION, "sources": ["shop"]})
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["param"]) == (400, "unknown_field", "sources")
+
+
 async def test_annotate_and_locale_reach_the_pipeline(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         await served.widget_key(sources=("shop",), mode="annotate")
@@ -152,9 +177,9 @@ async def test_bad_request_names_the_field(tmp_path: Path, body: Any, param: str
     assert response.headers["RateLimit"].startswith('"questions";r=120')
 
 
-async def test_unknown_fields_are_ignored(tmp_path: Path) -> None:
+async def test_a_question_of_full_length(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        assert (await served.ask({"query": "x" * 2000, "future": {}})).status_code == 200
+        assert (await served.ask({"query": "x" * 2000})).status_code == 200
 
 
 async def test_bodies_that_cannot_be_read(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_keys(cli: Cli, tmp_path: Path) -> None:
     assert [entry["type"] for entry in json.loads(cli("keys", "list", "--json").stdout)] == ["widget", "admin"]
     assert key["id"] in (tmp_path / "data" / "revoked.log").read_text()
     assert (tmp_path / "data" / "flowchat.db").exists()
+    assert [file.name for file in (tmp_path / "data").iterdir() if file.stat().st_mode & 0o077] == []
 
 
 def test_a_key_with_everything_is_rotated(cli: Cli) -> None:

@@ -1,5 +1,6 @@
 """/v1/conversations: as they were, found by what was said, and erased without a trace."""
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -152,25 +153,82 @@ async def test_one_is_deleted(tmp_path: Path) -> None:
         assert (await served.ask(gone)).status_code == 404
 
 
-async def test_an_answer_in_the_making_of_an_erased_conversation_ends_with_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["visitor", "conversation", "visitor of the conversation"])
+async def test_an_answer_in_the_making_is_stopped_by_the_erasure(tmp_path: Path, way: str) -> None:
     async with serving(tmp_path) as served:
-        first = await answered(served, ASKED)
-        await served.call("DELETE", f"/v1/conversations/{first['conversation_id']}")
-        usage = "select sum(queries) from usage_ledger"
-        before = await served.app.db.row(usage)
-
-        async def erase_then_answer(question: Any, answer: Any) -> Any:
-            await served.call("DELETE", "/v1/conversations?visitor_id=v1")
-            async for event in type(served.answerer)().script(question, answer):
-                yield event
-
         begun = await answered(served, ASKED, visitor_id="v1")
-        served.answerer.script = erase_then_answer
-        more = {"query": "More?", **{name: begun[name] for name in ("conversation_id", "conversation_token")}}
-        response = await served.ask(more, Accept="application/json")
-        after = await served.app.db.row(usage)
-    assert (response.status_code, response.json()["code"]) == (404, "not_found")
-    assert before and after and after[0] == before[0] + 1  # only the answer that was given
+        body = {"query": "More?", "visitor_id": "v1"}
+        if way != "visitor":
+            body = {"query": "More?", **{name: begun[name] for name in ("conversation_id", "conversation_token")}}
+        go_on = served.answerer.hold_back()
+        making = asyncio.create_task(served.ask(body, Accept="application/json", Idempotency_Key="k1"))
+        other = asyncio.create_task(served.ask({"query": "Me?", "visitor_id": "v2"}, Accept="application/json"))
+        await served.answerer.until_running(2)
+        one = f"/{begun['conversation_id']}" if way == "conversation" else "?visitor_id=v1"
+        erased = await served.call("DELETE", f"/v1/conversations{one}")
+        go_on.set()
+        response = await making
+        assert (erased.status_code, (await other).status_code) == (204 if way == "conversation" else 200, 200)
+        assert await found(served) == ["Me?"]
+    assert (response.status_code, response.json()["code"]) == (410, "conversation_erased")
+
+
+async def test_a_kept_answer_of_an_erased_conversation_is_not_given_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for key, visitor in (("k1", "v1"), ("k2", "v2"), ("k3", "v3")):
+            assert (await served.ask({"query": ASKED, "visitor_id": visitor}, Idempotency_Key=key)).status_code == 200
+        listed = (await served.call("GET", "/v1/conversations?visitor_id=v2")).json()["data"]
+        await served.call("DELETE", "/v1/conversations?visitor_id=v1")
+        await served.call("DELETE", f"/v1/conversations/{listed[0]['id']}")
+        assert len(served.answerer.questions) == 3
+        for key, visitor, made in (("k1", "v1", 4), ("k2", "v2", 5), ("k3", "v3", 5)):
+            await served.ask({"query": ASKED, "visitor_id": visitor}, Idempotency_Key=key)
+            assert len(served.answerer.questions) == made
+
+
+async def test_another_tenant_stops_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        begun = await answered(served, ASKED, visitor_id="v1")
+        go_on = served.answerer.hold_back()
+        making = asyncio.create_task(going_on(served, "More?", begun))
+        await served.answerer.until_running(1)
+        await as_other_tenant(served)
+        assert (await served.call("DELETE", "/v1/conversations?visitor_id=v1")).status_code == 200
+        assert (await served.call("DELETE", f"/v1/conversations/{begun['conversation_id']}")).status_code == 404
+        go_on.set()
+        assert (await making)["conversation_id"] == begun["conversation_id"]
+
+
+async def test_a_visitors_conversations_are_found_by_their_index(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await answered(served, ASKED, visitor_id="v1")
+        queries: list[tuple[str, Any]] = []
+
+        def copy(conn: sqlite3.Connection) -> None:
+            conn.execute(
+                "with recursive n (i) as (select 1 union all select i + 1 from n where i < 50000)"
+                " insert into conversations (id, tenant_id, key_id, token_hash, visitor_id, created_at, last_at)"
+                " select 'cnv_' || i, tenant_id, key_id, token_hash, 'v' || (i + 1), created_at, last_at"
+                " from conversations, n"
+            )
+
+        await served.app.db.write(copy)
+        rows = served.app.db.rows
+
+        async def explained(sql: str, parameters: Any = ()) -> Any:
+            if "from conversations" in sql:
+                queries.append((sql, parameters))
+            return await rows(sql, parameters)
+
+        served.app.db.rows = explained  # type: ignore[method-assign]
+        assert await found(served, visitor_id="v1") == [ASKED]
+        assert await found(served, visitor_id="v1", starting_after="cnv_0") == []
+        served.app.db.rows = rows  # type: ignore[method-assign]
+        assert len(queries) == 2
+        for sql, parameters in queries:
+            plan = [row["detail"] for row in await rows(f"explain query plan {sql}", parameters)]
+            assert "conversations_by_visitor (tenant_id=? AND visitor_id=?" in plan[0]
+            assert "USE TEMP B-TREE FOR ORDER BY" not in plan
 
 
 async def test_erasing_a_visitor_leaves_nothing_but_usage(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from web_server import ORIGIN, QUESTION, Served, serving
 
 from flowchat.domain import Actor
 from flowchat.services import keys
-from flowchat.services.key_requests import NewAdminKey, NewWidgetKey, WidgetFields
+from flowchat.services.key_requests import NewAdminKey, NewOperatorKey, NewWidgetKey, WidgetFields
 from flowchat.store import tenants
 
+PAST, FUTURE = "2001-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"
 WIDGET = {
     "starter_questions": ["May I return it?", "Do you ship abroad?"],
     "contact_url": "mailto:help@shop.example",
@@ -91,6 +92,92 @@ async def test_a_rotated_key_has_a_successor(tmp_path: Path, body: dict[str, int
         name: key[name] for name in key if name not in own
     }
     assert (old["revoked_at"] is None, old["expires_at"] is None) == (old_status == 200, old_status == 401)
+
+
+async def test_an_expired_key_is_rotated_into_one_that_is_good(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        key = await made(served, sources=["shop"], expires_at=PAST)
+        path = f"/v1/keys/{key['id']}/rotate"
+        refused = [await served.call("POST", path, json=body) for body in ({}, {"expires_at": PAST}, {"grace_s": 60})]
+        later = (await served.call("POST", path, json={"expires_at": FUTURE})).json()
+        never = (await served.call("POST", f"/v1/keys/{later['id']}/rotate", json={"expires_at": None})).json()
+        asked = await served.ask(X_FlowChat_Key=never["key"])
+        old = (await served.call("GET", f"/v1/keys/{key['id']}")).json()
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(409, "key_expired")] * 3
+    assert refused[0].json()["param"] == "expires_at"
+    assert (later["expires_at"], never["expires_at"], asked.status_code) == (FUTURE, None, 200)
+    assert old["revoked_at"] is not None
+
+
+async def test_the_end_of_a_grace_is_not_inherited(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        key = await made(served, expires_at=FUTURE)
+        path = f"/v1/keys/{key['id']}/rotate"
+        fresh = (await served.call("POST", path, json={"grace_s": 60})).json()
+        again = await served.call("POST", path, json={"grace_s": 60})
+        other = (await served.call("POST", f"/v1/keys/{fresh['id']}/rotate", json={"grace_s": 60})).json()
+        old = (await served.call("GET", f"/v1/keys/{key['id']}")).json()
+    assert old["expires_at"] < FUTURE == fresh["expires_at"] == other["expires_at"]
+    assert (again.status_code, again.json()["code"]) == (409, "key_rotated")
+    assert fresh["id"] in again.json()["detail"]
+
+
+async def test_operators_keep_their_own_keys(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        widget = await made(served, name="shop")
+        first, served.admin = await keys.create(served.app, await operator(served.app), NewOperatorKey())
+        second = await made(served, type="operator", name="second", expires_at=FUTURE)
+        path = f"/v1/keys/{second['id']}"
+        changed = (await served.call("PATCH", path, json={"name": "new"})).json()
+        rotated = (await served.call("POST", f"{path}/rotate")).json()
+        listed = (await served.call("GET", "/v1/keys")).json()["data"]
+        refused = [
+            await served.call("POST", "/v1/keys", json={"type": "widget", "sources": ["nowhere"]}),
+            await served.call("POST", "/v1/keys", json={"type": "admin", "scopes": ["read"]}),
+            await served.call("GET", f"/v1/keys/{widget['id']}"),
+            await served.call("PATCH", f"/v1/keys/{widget['id']}", json={"sources": ["nowhere"]}),
+            await served.call("POST", f"/v1/keys/{widget['id']}/rotate"),
+            await served.call("POST", f"/v1/keys/{widget['id']}/revoke"),
+        ]
+        missing = await served.call("GET", "/v1/keys/key_none")
+        served.admin = rotated["key"]
+        shown = await served.call("GET", f"/v1/keys/{first.id}")
+        revoked = await served.call("POST", f"/v1/keys/{first.id}/revoke")
+    assert (changed["name"], rotated["name"], rotated["scopes"]) == ("new", "new", ["operator"])
+    assert [key["id"] for key in listed] == [rotated["id"], second["id"], first.id]
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "scope_missing")] * 6
+    assert (missing.status_code, shown.status_code, revoked.status_code) == (404, 200, 200)
+    assert revoked.json()["revoked_at"] is not None
+
+
+async def test_admin_keys_see_operator_keys_but_leave_them_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        machine, _ = await keys.create(served.app, await operator(served.app), NewOperatorKey())
+        path = f"/v1/keys/{machine.id}"
+        shown = await served.call("GET", path)
+        refused = [
+            await served.call("POST", "/v1/keys", json={"type": "operator"}),
+            await served.call("PATCH", path, json={"name": "mine"}),
+            await served.call("POST", f"{path}/rotate"),
+            await served.call("POST", f"{path}/revoke"),
+        ]
+    assert (shown.status_code, "key" in shown.json()) == (200, False)
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "scope_missing")] * 4
+
+
+async def test_a_revoked_source_is_no_source_of_a_key(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        key = await made(served, sources=["shop"])
+        await served.call("POST", "/v1/sources/shop/revoke")
+        refused = [
+            await served.call("POST", "/v1/keys", json={"type": "widget", "sources": ["docs", "shop"]}),
+            await served.call("PATCH", f"/v1/keys/{key['id']}", json={"sources": ["shop"]}),
+        ]
+        renamed = await served.call("PATCH", f"/v1/keys/{key['id']}", json={"name": "x"})
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (409, "source_revoked")
+        assert answer.json()["param"] == "sources"
+    assert renamed.json()["sources"] == key["sources"]
 
 
 async def test_a_revoked_key_is_refused_at_once_and_stays_as_it_is(tmp_path: Path) -> None:

@@ -240,13 +240,16 @@ async def test_an_unchanged_page_is_not_embedded_again(tmp_path: Path) -> None:
 
 async def test_revoke_and_delete(tmp_path: Path) -> None:
     async with site(chain(3)) as server, serving(tmp_path) as served:
-        source, _ = await crawled_over_http(served, server, schedule="hourly")
+        source, _ = await crawled_over_http(served, server, schedule="hourly", auth=BASIC)
         queued = (await served.call("POST", "/v1/sources/site/recrawl")).json()
         revoked = await served.call("POST", "/v1/sources/site/revoke")
         again = await served.call("POST", "/v1/sources/site/revoke")
         job = await served.call("GET", f"/v1/jobs/{queued['id']}")
         body = revoked.json()
         assert (body["status"], body["live_version"], body["next_crawl"]) == ("revoked", None, None)
+        row = await served.app.db.row("select auth from sources where id = ?", (source["id"],))
+        assert source["auth"] == {"type": "basic"} and body["auth"] is None
+        assert row is not None and row["auth"] is None
         assert revoked.json() == again.json() and job.json()["status"] == "canceled"
         assert source["id"] in served.app.revocations
         assert [event["source"] for event in await events_of_type(served.app, "source.revoked")] == [source["id"]]

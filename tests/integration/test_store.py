@@ -1,6 +1,7 @@
 """The database: migrations, whole transactions, readers beside the writer, and searches for any text."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -179,6 +180,32 @@ async def test_readers_of_many_loops_and_cancelled_ones(db: Database) -> None:
     assert await count(db, "tenants") == 0
     counts = await asyncio.gather(*(asyncio.to_thread(asyncio.run, count(db, "tenants")) for _ in range(6)))
     assert counts == [0] * 6
+
+
+async def test_a_busy_reader_is_passed_over(db: Database) -> None:
+    with db._least_busy() as first:
+        with db._least_busy() as second, db._least_busy() as third, db._least_busy() as again:
+            assert len({first, second, third}) == 3 and again is first
+        with db._least_busy() as free, db._least_busy() as other:
+            assert {free, other} == {second, third}
+
+
+def test_only_the_owner_may_read_a_database_and_its_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, known = tmp_path / "flowchat.db", migrations()
+    former = os.umask(0)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("flowchat.store.migrate.migrations", lambda: known[:1])
+            migrate(path)
+        path.chmod(0o644)  # as an older FlowChat left it
+        migrate(path)
+        with closing(connect(path)) as connection:
+            connection.execute("delete from tenants")  # now there are -wal and -shm
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(former)
+    copy = f"flowchat-before-{known[-1][0]:04}.db"
+    assert modes == dict.fromkeys(("flowchat.db", "flowchat.db-shm", "flowchat.db-wal", copy), 0o600)
 
 
 TEXTS = {

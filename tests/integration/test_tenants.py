@@ -104,10 +104,12 @@ async def test_a_closed_tenant_cannot_be_used(tmp_path: Path) -> None:
         assert await sources.get(served.app.db, acme["id"], source.id) is None
         with pytest.raises(FlowChatError, match="was closed"):
             await actor_for_cli(served.app.db, "acme")
-        with pytest.raises(Exception, match="the tenant is closed"):
+        with pytest.raises(FlowChatError) as no_key:
             await keys.create(served.app, there, NewWidgetKey())  # by somebody who was at work all the time
-        with pytest.raises(Exception, match="the tenant is closed"):
+        with pytest.raises(FlowChatError) as no_source:
             await add_source(served.app, "more", is_live=False, tenant_id=acme["id"])
+        for refused in (no_key.value, no_source.value):
+            assert (refused.status, refused.code) == (409, "tenant_closed")
         again = await machine.call("POST", "/v1/tenants/acme/close")
         assert again.json() == closed.json()
         change = await machine.call("PATCH", "/v1/tenants/acme", json={"name": "x"})

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("FLOWCHAT_TEST_KILLS", "5"))
 ANSWERS = 200 * KILLS
 CLIENTS = 16
+LEAVE_EVERY = 7  # questions: then a client hangs up after the first words
 QUESTIONS = (
     "What is a widget key?",
     "What is a test key?",
@@ -81,10 +83,11 @@ class Server:
 
 @dataclass
 class Got:
-    """What clients know: each answer's `usage` and `refusal` by its message, and how many broke off."""
+    """What clients know: each answer's `usage` and `refusal` by its message, and how many broke off or were left."""
 
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     broken: int = 0
+    left: int = 0
 
 
 @asynccontextmanager
@@ -137,6 +140,10 @@ async def ask_and_ask(server: Server, key: str, got: Got, numbers: "itertools.co
             body = {"query": QUESTIONS[number % len(QUESTIONS)], "visitor_id": f"v{number % 100}"}
             accept = "text/event-stream" if number % 2 else "application/json"
             try:
+                if number % LEAVE_EVERY == 0:
+                    await leave_after_some_text(client, body)
+                    got.left += 1
+                    continue
                 response = await client.post("/v1/chat", json=body, headers={"Accept": accept})
             except httpx.TransportError:
                 got.broken += 1
@@ -147,6 +154,13 @@ async def ask_and_ask(server: Server, key: str, got: Got, numbers: "itertools.co
                 got.broken += 1
             else:
                 got.answers[answer["message_id"]] = answer
+
+
+async def leave_after_some_text(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    async with client.stream("POST", "/v1/chat", json=body) as response:
+        async for line in response.aiter_lines():
+            if line == "event: generation.token":
+                return
 
 
 def done_of(stream: str) -> dict[str, Any] | None:
@@ -208,19 +222,23 @@ async def compare(db: Database, got: Got, listed: list[dict[str, Any]], kills: i
         assert (line["queries"], line["refusals"], line["tokens_in"], line["tokens_out"]) == (1, *told)
     stored = {row["id"]: row["refusal"] for row in await db.rows("select id, refusal from messages")}
     assert stored == {message_id: line["refusals"] for message_id, line in ledger.items()}
+    broken_off = await db.rows("select * from usage_ledger where message_id is null and job_id is null")
+    assert {(line["queries"], line["refusals"], line["billable_queries"]) for line in broken_off} <= {(1, 0, 0)}
 
     sums = await summed(db, "usage_ledger")
     assert sums == await summed(db, "usage_days")
-    answered = sums["queries"] - sums["refusals"]
-    assert (sums["queries"], sums["billable_queries"]) == (len(stored), answered)
+    answered = len(stored) - sums["refusals"]
+    assert (sums["queries"], sums["billable_queries"]) == (len(stored) + len(broken_off), answered)
     assert sum(day["queries"] for day in listed) == sums["queries"]
     assert sum(day["billable"]["queries"] for day in listed) == answered
     assert 0 < sums["refusals"] < sums["queries"]
 
     reserved = await by_key(db, "select key_id, reserved from key_answers where length(period) = 7")
-    given = await by_key(db, "select key_id, count(*) from messages where not refusal group by key_id")
+    given = Counter(await by_key(db, "select key_id, count(*) from messages where not refusal group by key_id"))
+    given.update(line["key_id"] for line in broken_off)
     assert reserved == given and len(given) == 2
     print(
-        f"{kills} kills: {len(got.answers)} answers reached a client, {got.broken} broke off;"
-        f" ledger = sums = messages = {len(stored)} ({sums['refusals']} refusals), {answered} billable and reserved"
+        f"{kills} kills: {len(got.answers)} answers reached a client, {got.broken} broke off, {got.left} were left;"
+        f" ledger = sums = {len(stored)} messages ({sums['refusals']} refusals) + {len(broken_off)} begun;"
+        f" {answered} billable, {given.total()} reserved"
     )

@@ -59,6 +59,26 @@ async def test_a_key_limits_each_visitor_behind_one_proxy(tmp_path: Path) -> Non
     assert '"visitor";r=0;' in second[0].headers["RateLimit"]
 
 
+async def test_visitors_at_one_address_are_told_apart_by_their_ids(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await served.widget_key(sources=("shop",), limits=LimitsFields(visitor_per_minute=1))
+        statuses = [
+            (await served.ask({**QUESTION, **fields})).status_code
+            for fields in ({"visitor_id": "v1"}, {"visitor_id": "v2"}, {}, {"visitor_id": ""}, {"visitor_id": "v2"})
+        ]
+        refused = await served.ask({**QUESTION, "visitor_id": "v1"})
+    assert statuses == [200, 200, 200, 429, 429]
+    assert '"visitor";r=0;' in refused.headers["RateLimit"]
+
+
+async def test_invented_visitor_ids_gain_nothing_beyond_the_limit_of_the_address(tmp_path: Path) -> None:
+    async with serving(tmp_path, questions_per_minute=3) as served:
+        await served.widget_key(sources=("shop",), limits=LimitsFields(visitor_per_minute=1))
+        responses = [await served.ask({**QUESTION, "visitor_id": f"v{number}"}) for number in range(5)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429, 429]
+    assert '"questions";r=0;' in responses[-1].headers["RateLimit"]
+
+
 async def test_a_key_limits_all_its_visitors_together(tmp_path: Path) -> None:
     async with serving(tmp_path, trusted_proxies=("127.0.0.1",)) as served:
         await served.widget_key(sources=("shop",), limits=LimitsFields(per_minute=3))

@@ -66,13 +66,15 @@ async def test_secrets_are_encrypted(tmp_path: Path) -> None:
         assert former.removeprefix("whsec_") not in stored and secret.removeprefix("whsec_") not in stored
 
 
-async def test_a_lost_secret_file_is_a_failure_that_tells(tmp_path: Path) -> None:
+async def test_a_lost_secret_file_is_a_failure_that_tells(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with receiver() as hook, delivering(tmp_path) as app:
         webhook, _ = await endpoint(app, hook.url)
         (tmp_path / "secret.key").write_bytes(b"another")
         await emit(app)
         delivery = await attempted(app, webhook)
-        assert "secret.key" in (delivery.attempts[0].error or "") and delivery.status == "pending"
+        told = delivery.attempts[0].error or ""
+        assert "the appliance's secret file" in told and delivery.status == "pending"
+        assert str(tmp_path) not in told and str(tmp_path / "secret.key") in caplog.text
 
 
 async def test_a_deleted_endpoint_gets_nothing_more(tmp_path: Path) -> None:

@@ -122,6 +122,33 @@ async def test_deliveries_and_events_can_be_read(tmp_path: Path) -> None:
         assert (again.status_code, again.json()["id"], again.json()["status"]) == (202, revoked["id"], "pending")
 
 
+async def test_deliveries_and_events_can_be_filtered(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        path = f"/v1/webhooks/{(await add(served))['id']}"
+        event_id = await emit(served.app, "source.revoked")
+        pinged = (await served.call("POST", f"{path}/ping")).json()
+        await served.app.db.write(
+            lambda conn: (
+                conn.execute("update deliveries set status = 'failed' where event_id = ?", (event_id,)) and None
+            )
+        )
+        answers = {
+            "failed": await served.call("GET", f"{path}/deliveries", params={"status": "failed"}),
+            "pending": await served.call("GET", f"{path}/deliveries", params={"status": "pending"}),
+            "succeeded": await served.call("GET", f"{path}/deliveries", params={"status": "succeeded"}),
+            "revoked": await served.call("GET", "/v1/events", params={"type": "source.revoked"}),
+            "indexed": await served.call("GET", "/v1/events", params={"type": "version.indexed"}),
+        }
+        wrong = [
+            await served.call("GET", f"{path}/deliveries", params={"status": "lost"}),
+            await served.call("GET", "/v1/events", params={"type": "source.sold"}),
+        ]
+    found = {name: [item["id"] for item in answer.json()["data"]] for name, answer in answers.items()}
+    assert len(found.pop("failed")) == 1
+    assert found == {"pending": [pinged["id"]], "succeeded": [], "revoked": [event_id], "indexed": []}
+    assert [(answer.status_code, answer.json()["param"]) for answer in wrong] == [(400, "status"), (400, "type")]
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [

@@ -8,7 +8,7 @@ import pytest
 from flowchat.domain import Event
 from flowchat.errors import FlowChatError
 from flowchat.services import runs
-from flowchat.services.runs import Run, Runs
+from flowchat.services.runs import Run, Runs, Topic
 
 DONE = {"refusal": False, "reason": None, "conversation_id": "", "conversation_token": "", "message_id": ""}
 RESULT = {**DONE, "suggestions": [], "usage": {}}
@@ -37,7 +37,7 @@ async def read_names(run: Run, after: int = 0) -> list[str]:
 
 
 async def test_subscribers_share_the_events() -> None:
-    run = Run("key", linger_s=0, on_end=nothing)
+    run = Run(Topic("key"), linger_s=0, on_end=nothing)
     run.start(short(run))
     everything, rest = await asyncio.gather(read_names(run), read_names(run, after=1))
     assert everything == ["retrieval.started", "stream.done"]
@@ -46,7 +46,7 @@ async def test_subscribers_share_the_events() -> None:
 
 async def test_the_last_subscriber_stops_it() -> None:
     ended: list[bool] = []
-    run = Run("key", linger_s=0, on_end=lambda: ended.append(True))
+    run = Run(Topic("key"), linger_s=0, on_end=lambda: ended.append(True))
     run.start(endless(run))
     first, second = run.events(), run.events()
     await anext(first)
@@ -62,7 +62,7 @@ async def test_the_last_subscriber_stops_it() -> None:
 
 
 async def test_a_lingering_run_waits_for_its_client() -> None:
-    run = Run("key", linger_s=30, on_end=nothing)
+    run = Run(Topic("key"), linger_s=30, on_end=nothing)
     run.start(endless(run))
     events = run.events()
     await anext(events)
@@ -75,7 +75,7 @@ async def test_a_lingering_run_waits_for_its_client() -> None:
 
 async def test_a_run_nobody_reads_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "CLAIM_S", 0.01)
-    run = Run("key", linger_s=30, on_end=nothing)
+    run = Run(Topic("key"), linger_s=30, on_end=nothing)
     run.start(endless(run))
     await run.wait()
     assert run.failure
@@ -89,7 +89,7 @@ async def silent(run: Run) -> None:
 @pytest.mark.parametrize("yields", [0, 1])  # stopped before its first step, and in the middle
 async def test_every_run_ends_with_stream_done(yields: int) -> None:
     for stop, code in ((True, "enough"), (False, "internal_error")):
-        run = Run("key", linger_s=30, on_end=nothing)
+        run = Run(Topic("key"), linger_s=30, on_end=nothing)
         run.start(silent(run))
         for _ in range(yields):
             await asyncio.sleep(0)
@@ -104,7 +104,7 @@ async def test_every_run_ends_with_stream_done(yields: int) -> None:
 async def test_finished_runs_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Runs()
     for number in range(3):
-        run = kept.open("key", f"k{number}", "hash", on_end=nothing)
+        run = kept.open(Topic("key"), f"k{number}", "hash", on_end=nothing)
         run.start(short(run))
         await run.wait()
         await asyncio.sleep(0)
@@ -119,7 +119,7 @@ async def test_finished_runs_are_forgotten_in_the_end(monkeypatch: pytest.Monkey
 
 
 async def test_who_has_everything_gets_the_end_once_more() -> None:
-    run = Run("key", linger_s=0, on_end=nothing)
+    run = Run(Topic("key"), linger_s=0, on_end=nothing)
     run.start(short(run))
     await run.wait()
     for after in (2, 3, 999):
@@ -127,7 +127,7 @@ async def test_who_has_everything_gets_the_end_once_more() -> None:
 
 
 async def test_who_is_ahead_of_a_running_answer_gets_what_comes() -> None:
-    run = Run("key", linger_s=0, on_end=nothing)
+    run = Run(Topic("key"), linger_s=0, on_end=nothing)
     run.start(endless(run))
     await asyncio.sleep(0)
     reading = asyncio.create_task(read_names(run, after=50))
@@ -138,8 +138,8 @@ async def test_who_is_ahead_of_a_running_answer_gets_what_comes() -> None:
 
 async def test_a_revocation_ends_what_it_concerns() -> None:
     runs_of = Runs()
-    first = runs_of.open("key_1", "k", "hash", on_end=nothing, source_ids=frozenset({"src_1"}))
-    second = runs_of.open("key_2", None, "hash", on_end=nothing, source_ids=frozenset({"src_1", "src_2"}))
+    first = runs_of.open(Topic("key_1", frozenset({"src_1"})), "k", "hash", on_end=nothing)
+    second = runs_of.open(Topic("key_2", frozenset({"src_1", "src_2"})), None, "hash", on_end=nothing)
     for run in (first, second):
         run.start(endless(run))
         await asyncio.sleep(0)
@@ -154,3 +154,17 @@ async def test_a_revocation_ends_what_it_concerns() -> None:
     runs_of.revoke("source", "src_2")
     await second.wait()
     assert second.failure and second.failure.code == "source_revoked"
+
+
+async def test_an_erasure_ends_what_it_concerns_and_waits_for_it() -> None:
+    runs_of = Runs()
+    erased = runs_of.open(Topic("key_1", visitor_id="v1"), "k1", "hash", on_end=nothing)
+    other = runs_of.open(Topic("key_1", visitor_id="v2"), "k2", "hash", on_end=nothing)
+    for run in (erased, other):
+        run.start(endless(run))
+        await asyncio.sleep(0)
+    await runs_of.erase(lambda topic: topic.visitor_id == "v1")
+    assert erased.failure and erased.failure.code == "conversation_erased" and other.ended_at is None
+    assert runs_of.resumable("key_1", "k1", "hash") is None
+    assert runs_of.resumable("key_1", "k2", "hash") is other
+    await runs_of.stop_all()

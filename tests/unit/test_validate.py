@@ -1,7 +1,9 @@
 """What is wrong with a request is said in plain words, with the name of the field."""
 
+import re
 from typing import Annotated, Any, Literal
 
+import jsonschema_rs
 import msgspec
 import pytest
 from msgspec import Meta
@@ -9,7 +11,7 @@ from msgspec import Meta
 from flowchat.errors import FlowChatError
 from flowchat.net import urls
 from flowchat.services import validate
-from flowchat.services.fields import HttpUrl, Locale, Slug
+from flowchat.services.fields import TEXT_PATTERN, HttpUrl, Locale, Slug
 
 
 class Inner(msgspec.Struct, frozen=True):
@@ -32,6 +34,7 @@ class Filter(msgspec.Struct):
     search: str | None = None
     limit: Annotated[int, Meta(ge=1)] = 20
     open: bool = False
+    since: str = msgspec.field(default="", name="from")
 
 
 URL = {"url": "https://example.com/"}
@@ -74,9 +77,18 @@ def test_what_is_missing() -> None:
 
 
 def test_queries() -> None:
-    read = validate.read_query({"search": "null", "limit": "5", "open": "true", "unknown": "x"}, Filter)
-    assert read == Filter(search="null", limit=5, open=True)
-    for arguments in ({"day": "null"}, {"day": "wed"}, {"limit": "x"}, {"limit": "0"}, {"limit": ""}, {"open": "x"}):
+    read = validate.read_query({"search": "null", "limit": "5", "open": "true", "from": "2026"}, Filter)
+    assert read == Filter(search="null", limit=5, open=True, since="2026")
+    for arguments in (
+        {"day": "null"},
+        {"day": "wed"},
+        {"limit": "x"},
+        {"limit": "0"},
+        {"limit": ""},
+        {"open": "x"},
+        {"serch": "x"},
+        {"since": "x"},
+    ):
         with pytest.raises(FlowChatError) as caught:
             validate.read_query(arguments, Filter)
         assert caught.value.param == next(iter(arguments))
@@ -107,6 +119,14 @@ def test_urls(url: str, is_good: bool) -> None:
     else:
         with pytest.raises(FlowChatError):
             validate.read({"url": url}, Thing)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "\x1e", "\x85", "\ufeff", "\u2003"])
+def test_blank_texts_are_the_same_to_python_and_json_schema(text: str) -> None:
+    assert not re.search(TEXT_PATTERN, text)
+    assert not jsonschema_rs.is_valid({"pattern": TEXT_PATTERN}, text)
+    assert re.search(TEXT_PATTERN, f"{text}x")
+    assert jsonschema_rs.is_valid({"pattern": TEXT_PATTERN}, f"{text}x")
 
 
 @pytest.mark.parametrize(("slug", "is_good"), [("a", True), ("a-1", True), ("-a", False), ("a\n", False), ("A", False)])

@@ -31,6 +31,7 @@ alter table keys add column widget text not null default '{}'; -- JSON of domain
 alter table keys add column billed integer not null default 1; -- 0: FlowChat's own keys
 update keys set billed = 0 where type = 'widget' and name in ('homepage', 'command line');
 alter table keys add column expires_at text;
+alter table keys add column rotated_to text references keys (id); -- its successor, while it stays good for a while
 create index keys_by_tenant on keys (tenant_id, id);
 
 -- Answers that a key has given or is about to give: reserved before the models run, given back where none came of it.
@@ -101,7 +102,7 @@ update conversations set last_at = coalesce(
     (select max(created_at) from messages where conversation_id = conversations.id), created_at
 );
 create index conversations_by_tenant on conversations (tenant_id, id);
-create index conversations_by_visitor on conversations (tenant_id, visitor_id) where visitor_id is not null;
+create index conversations_by_visitor on conversations (tenant_id, visitor_id, id) where visitor_id is not null;
 create index conversations_by_age on conversations (tenant_id, last_at);
 -- Messages get a row id of their own, which a vacuum keeps: the words that are searched go by it.
 create table new_messages (
@@ -178,7 +179,7 @@ create table usage_ledger (
     day text not null, -- UTC
     key_id text, -- of an answer
     source_id text,
-    message_id text, -- of an answer; not a reference: the ledger outlives conversations
+    message_id text, -- of an answer, null if it broke off; not a reference: the ledger outlives conversations
     job_id text, -- of crawled pages
     queries integer not null default 0,
     refusals integer not null default 0,
