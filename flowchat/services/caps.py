@@ -61,7 +61,9 @@ def _exceeded(period: str, cap: int) -> FlowChatError:
         span, again, goes_on = "day", "at midnight", midnight + timedelta(days=1)
     return FlowChatError(
         "quota_exceeded",
-        f"This key may give {cap} answers a {span}, and has. It goes on {again} (UTC).",
+        f"This key may give no more answers than {cap} a {span}. It goes on {again} (UTC)."
+        if cap
+        else f"This key may give no answers: its cap is 0 a {span}.",
         status=429,
         retry_after_s=max(1, int((goes_on - moment).total_seconds()) + 1),
     )

@@ -10,6 +10,17 @@ from flowchat.services.context import Context
 from flowchat.store import sources
 
 
+# The order for reading; what is in none of them comes last.
+_GROUPS = {
+    "Start": ("overview", "quick-start"),
+    "Content": ("crawling", "sources-api", "conversations"),
+    "Ask": ("chat-api", "keys", "verification"),
+    "API": ("api", "webhooks", "usage", "tenants"),
+    "Operate": ("operating", "settings", "command-line", "models", "security"),
+}
+_REST = "More"
+
+
 @dataclass(frozen=True, slots=True)
 class DocsPage:
     """One document; `path` is its address here."""
@@ -25,8 +36,17 @@ class DocsPage:
 
 @cache
 def list_pages() -> tuple[DocsPage, ...]:
-    """All documents, in the order of their names."""
-    return tuple(_rendered(name, text) for name, text in builtin_documents().items())
+    """All documents, in the order of their groups."""
+    return tuple(page for _, pages in list_groups() for page in pages)
+
+
+@cache
+def list_groups() -> tuple[tuple[str, tuple[DocsPage, ...]], ...]:
+    """The groups that have documents: each with its title and its documents, in the order for reading."""
+    found = {name: _rendered(name, text) for name, text in builtin_documents().items()}
+    ordered = {title: tuple(found.pop(name) for name in names if name in found) for title, names in _GROUPS.items()}
+    ordered[_REST] = tuple(found.values())
+    return tuple((title, pages) for title, pages in ordered.items() if pages)
 
 
 def get_page(name: str) -> DocsPage:

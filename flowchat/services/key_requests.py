@@ -16,7 +16,7 @@ MAX_GRACE_S = 7 * 86_400
 T = TypeVar("T")
 Meta = msgspec.Meta
 
-Name = Annotated[str, Meta(max_length=100, description="What you know the key by.")]
+Name = Annotated[str, Meta(max_length=100, description="What you know the key by.", examples=["Online shop"])]
 TenantScope = Literal["read", "write", "billing"]
 TENANT_SCOPES: tuple[TenantScope, ...] = ("read", "write", "billing")
 Origin = Annotated[
@@ -42,14 +42,32 @@ Origins = Annotated[
     tuple[Origin, ...], Meta(max_length=100, description="Pages that may use the key. Empty: no page at all.")
 ]
 SourceNames = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...],
+    tuple[Annotated[str, Meta(min_length=1, max_length=64, examples=["help"])], ...],
     Meta(max_length=50, description="Ids or slugs of the sources that may be asked. Empty: all of the tenant's."),
 ]
-StarterQuestions = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=8)]
+StarterQuestions = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
+    Meta(max_length=8, description="Questions that visitors may ask with one click."),
+]
 TextName = Annotated[str, Meta(pattern=fields.TEXT_NAME_PATTERN)]
-Texts = Annotated[dict[TextName, Annotated[str, Meta(max_length=500)]], Meta(max_length=50)]
-Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-PerMinute = Annotated[int, Meta(ge=1, le=1_000_000)]
+Texts = Annotated[
+    dict[TextName, Annotated[str, Meta(max_length=500)]],
+    Meta(max_length=50, description="Texts for your page, by name: GET /v1/widget returns them as they are."),
+]
+MAX_ANSWERS = 1_000_000_000
+DailyCap = Annotated[
+    int, Meta(ge=0, le=MAX_ANSWERS, description="Answers in a day (UTC). 0: none at all. null: any number.")
+]
+MonthlyCap = Annotated[
+    int, Meta(ge=0, le=MAX_ANSWERS, description="Answers in a month (UTC). 0: none at all. null: any number.")
+]
+MAX_PER_MINUTE = 1_000_000
+PerMinute = Annotated[
+    int, Meta(ge=1, le=MAX_PER_MINUTE, description="Questions a minute of all visitors together. null: no such limit.")
+]
+VisitorPerMinute = Annotated[
+    int, Meta(ge=1, le=MAX_PER_MINUTE, description="Questions a minute of each visitor. null: no such limit.")
+]
 ExpiresAt = Annotated[
     datetime, Meta(tz=True, description="From then on the key is refused.", examples=["2030-01-31T12:00:00Z"])
 ]
@@ -58,19 +76,19 @@ ExpiresAt = Annotated[
 class CapsFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Answers that the key may give in a day and in a month (UTC). null: any number."""
 
-    daily: Count | UnsetType | None = UNSET
-    monthly: Count | UnsetType | None = UNSET
+    daily: DailyCap | UnsetType | None = UNSET
+    monthly: MonthlyCap | UnsetType | None = UNSET
 
 
 class LimitsFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Questions a minute, of the whole key and of each visitor. null: the appliance's own limit alone."""
 
     per_minute: PerMinute | UnsetType | None = UNSET
-    visitor_per_minute: PerMinute | UnsetType | None = UNSET
+    visitor_per_minute: VisitorPerMinute | UnsetType | None = UNSET
 
 
 class WidgetFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the widget shows besides answers. `texts` replaces texts of FlowChat's own, by name."""
+    """What the widget shows besides answers."""
 
     starter_questions: StarterQuestions | UnsetType = UNSET
     contact_url: ContactUrl | UnsetType | None = UNSET
@@ -104,7 +122,7 @@ class NewWidgetKey(_NewKey, frozen=True, kw_only=True, tag="widget"):
     test: bool = False
 
 
-NewKey: TypeAlias = NewAdminKey | NewOperatorKey | NewWidgetKey
+NewKey: TypeAlias = NewWidgetKey | NewAdminKey | NewOperatorKey
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,7 +144,9 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Without `expires_at` that is when the old one was to; null: never.
     """
 
-    grace_s: Annotated[int, Meta(ge=0, le=MAX_GRACE_S, description="Seconds. 0: it is revoked at once.")] = 0
+    grace_s: Annotated[
+        int, Meta(ge=0, le=MAX_GRACE_S, description="Seconds. 0: it is revoked at once.", examples=[3600])
+    ] = 0
     expires_at: ExpiresAt | UnsetType | None = UNSET
 
 

@@ -63,7 +63,9 @@ class Resource:
 
 @blueprint.get("/docs/api")
 async def overview() -> str:
-    return await render_template("api_docs.html", page=docs.get_page(_PAGE), resources=resources(), current=None)
+    return await render_template(
+        "api_docs.html", page=docs.get_page(_PAGE), resources=resources(), current=None, marked_up=marked_up
+    )
 
 
 @blueprint.get("/docs/api/<name>")

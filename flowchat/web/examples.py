@@ -22,7 +22,7 @@ _PREFIXES = {
     "version": "ver",
     "webhook": "whe",
 }
-_UNUSUAL = {"exclude", "sitemap"}  # not in the usual request
+_UNUSUAL = {"exclude", "expires_at", "sitemap"}  # not in the usual request
 _USUALLY_NULL = {
     "closed_at", "disabled_at", "disabled_reason", "error", "expires_at", "failing_since", "reason", "revoked_at",
 }  # fmt: skip
@@ -58,6 +58,31 @@ _VALUES: dict[str, Any] = {
     "url": "https://www.example.com/help/",
     "visitor_id": "visitor-1234",
 }
+_WIDGET_KEY = {"type": "widget", "name": "Online shop", "mode": "gate", "scopes": []}
+_BY_RESOURCE: dict[str, dict[str, Any]] = {
+    "Key": _WIDGET_KEY,
+    "CreatedKey": _WIDGET_KEY,
+    "CreatedTenant": {"key": "fca_3f9a0c62d7e84b15a1c0f2d94e6b7a58"},
+    "Caps": {"daily": 500, "monthly": 10_000},
+    "Limits": {"per_minute": 60, "visitor_per_minute": 10},
+    "WidgetConfig": {
+        "starter_questions": ["Do you ship abroad?"],
+        "contact_url": "https://www.example.com/contact",
+        "texts": {"title": "Ask the shop"},
+    },
+    "Event": {
+        "type": "version.indexed",
+        "data": {
+            "source": f"src_{_ULID}",
+            "slug": "help",
+            "version": f"ver_{_ULID}",
+            "job": f"job_{_ULID}",
+            "number": 2,
+            "pages": 40,
+            "chunks": 212,
+        },
+    },
+}  # what belongs together, of components whose fields would not fit each other
 
 
 def of_path(name: str) -> str:
@@ -73,6 +98,8 @@ def of_schema(schema: Schema, components: dict[str, Schema], *, is_full: bool, n
     if reference := schema.get("$ref"):
         of = reference.rpartition("/")[2]
         return of_schema(components[of], components, is_full=is_full, name=name, of=of)
+    if name in (told := _BY_RESOURCE.get(of, {})):
+        return told[name]
     if examples := schema.get("examples"):
         return examples[0]
     if "const" in schema or "enum" in schema:

@@ -3,14 +3,14 @@
 import hashlib
 import re
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from quart import Blueprint, Response, request
 
 from flowchat import __version__
 from flowchat.services.uploads import UploadedFile
-from flowchat.web import examples, openapi_chat, openapi_parts
+from flowchat.web import examples, openapi_chat, openapi_parts, openapi_webhooks
 from flowchat.web.calls import CALLS, Call
 from flowchat.web.openapi_parts import Part
 from flowchat.web.uploads import is_upload
@@ -51,6 +51,7 @@ def document() -> Part:
         "servers": [{"url": "/"}],
         "tags": [{"name": tag, "description": openapi_parts.TAGS.get(tag, "")} for tag in tags],
         "paths": paths,
+        "webhooks": openapi_webhooks.webhooks(),
         "components": {
             "schemas": dict(sorted(types.components.items())),
             "parameters": openapi_parts.PARAMETERS,
@@ -108,6 +109,7 @@ class _Types:
         """A reference to the envelope of a list."""
         item = self.of(call.view)
         name = item["$ref"].rpartition("/")[2]
+        path = call.path.format(**{id_name: examples.of_path(id_name) for id_name in call.ids})
         self.components[f"{name}List"] = {
             "type": "object",
             "description": "One page of a list.",
@@ -116,7 +118,7 @@ class _Types:
                 "object": {"const": "list"},
                 "data": {"type": "array", "items": item},
                 "has_more": {"type": "boolean", "description": "Whether there is more beyond this page."},
-                "url": {"type": "string", "description": "The path of the list."},
+                "url": {"type": "string", "description": "The path of the list.", "examples": [path]},
             },
         }
         return {"$ref": f"{_COMPONENTS}{name}List"}
@@ -216,7 +218,7 @@ def _body(call: Call, types: _Types) -> Part:
     schema = types.of(call.request_type)
     if is_upload(call.request_type):
         return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    kinds = {option["$ref"].rpartition("/")[2]: option for option in schema.get("anyOf", [schema])}
+    kinds = {kind.__name__: types.of(kind) for kind in get_args(call.request_type)} or {"": schema}
     given = {name: {"value": examples.of_schema(kind, types.components, is_full=False)} for name, kind in kinds.items()}
     return {
         "required": not _needs_nothing(schema, types),

@@ -30,9 +30,9 @@ async def home() -> str:
 
 @blueprint.get("/docs")
 async def docs_index() -> str:
-    return await render_template("docs_index.html", pages=docs.list_pages())
+    return await render_template("docs_index.html", groups=docs.list_groups())
 
 
 @blueprint.get("/docs/<name>")
 async def docs_page(name: str) -> str:
-    return await render_template("docs_page.html", page=docs.get_page(name), pages=docs.list_pages())
+    return await render_template("docs_page.html", page=docs.get_page(name), groups=docs.list_groups())

@@ -125,9 +125,10 @@ async def _on_bug(error: Exception) -> Response:
 def _explain(status: HTTPStatus) -> str:
     match status:
         case HTTPStatus.NOT_FOUND:
-            return f"There is nothing at {request.path}."
+            hint = " Leave the last slash out." if request.path.endswith("/") else " /docs/api shows all calls."
+            return f"There is nothing at {request.path}.{hint if is_api(request.path) else ''}"
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return f"{request.path} does not take {request.method}."
+            return f"{request.path} does not take {request.method}; the header Allow says what it takes."
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return "The body is larger than this call takes."
         case _:

@@ -101,6 +101,9 @@ async def read_form(request_type: type | None = None) -> dict[str, Any]:
         )
     request.admitted.set()  # type: ignore[attr-defined]  # our class of requests has it
     files = (await request.files).getlist(FILES_FIELD)
+    if not files:
+        message = f"There is no file. Send each in a form field '{FILES_FIELD}' (curl: -F {FILES_FIELD}=@guide.pdf)."
+        raise FlowChatError("bad_file", message, param=FILES_FIELD)
     uploaded = tuple(
         UploadedFile(name=file.filename or "", content_type=file.mimetype or "", content=file.read()) for file in files
     )

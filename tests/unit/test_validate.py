@@ -12,6 +12,8 @@ from flowchat.errors import FlowChatError
 from flowchat.net import urls
 from flowchat.services import validate
 from flowchat.services.fields import TEXT_PATTERN, HttpUrl, Locale, Slug
+from flowchat.services.key_requests import NewKey
+from flowchat.services.source_requests import NewSource
 
 
 class Inner(msgspec.Struct, frozen=True):
@@ -137,3 +139,22 @@ def test_slugs(slug: str, is_good: bool) -> None:
     else:
         with pytest.raises(msgspec.ValidationError):
             decoder.decode(msgspec.json.encode(slug))
+
+
+@pytest.mark.parametrize(
+    ("payload", "request_type", "param", "told"),
+    [
+        ({"type": "widget", "caps": {"daly": 5}}, NewKey, "caps.daly", "Did you mean daily?"),
+        ({"type": "wigdet"}, NewKey, "type", "It must be admin, operator or widget."),
+        ({"type": "admin", "scopes": ["all"]}, NewKey, "scopes", "It must be billing, read or write."),
+        ({"type": "admin", "expires_at": "2030-01-31"}, NewKey, "expires_at", "such as 2030-01-31T12:00:00Z"),
+        ({"uri": "https://example.com/"}, NewSource, "uri", "Did you mean url?"),
+        ({"schedule": "every day"}, NewSource, "schedule", "It must be daily, hourly, monthly or weekly."),
+        ({"zzz": 1}, NewSource, "zzz", "There is url, slug, name,"),
+    ],
+)
+def test_what_would_be_right_is_told(payload: dict[str, object], request_type: Any, param: str, told: str) -> None:
+    with pytest.raises(FlowChatError) as caught:
+        validate.read(payload, request_type)
+    assert (caught.value.status, caught.value.param) == (400, param)
+    assert told in caught.value.message
