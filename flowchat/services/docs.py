@@ -9,7 +9,6 @@ from flowchat.ingest.extract import extract_markdown, render_markdown
 from flowchat.services.context import Context
 from flowchat.store import sources
 
-
 # The order for reading; what is in none of them comes last.
 _GROUPS = {
     "Start": ("overview", "quick-start"),

@@ -39,11 +39,20 @@ ContactUrl = Annotated[
     ),
 ]
 Origins = Annotated[
-    tuple[Origin, ...], Meta(max_length=100, description="Pages that may use the key. Empty: no page at all.")
+    tuple[Origin, ...],
+    Meta(
+        max_length=100,
+        description="Pages that may use the key. Empty: no page at all.",
+        examples=[["https://www.example.com"]],
+    ),
 ]
 SourceNames = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=64, examples=["help"])], ...],
-    Meta(max_length=50, description="Ids or slugs of the sources that may be asked. Empty: all of the tenant's."),
+    tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...],
+    Meta(
+        max_length=50,
+        description="Ids or slugs of the sources that may be asked. Empty: all of the tenant's.",
+        examples=[["help"]],
+    ),
 ]
 StarterQuestions = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],

@@ -218,8 +218,11 @@ def _body(call: Call, types: _Types) -> Part:
     schema = types.of(call.request_type)
     if is_upload(call.request_type):
         return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    kinds = {kind.__name__: types.of(kind) for kind in get_args(call.request_type)} or {"": schema}
-    given = {name: {"value": examples.of_schema(kind, types.components, is_full=False)} for name, kind in kinds.items()}
+    names = [kind.__name__ for kind in get_args(call.request_type) or (call.request_type,)]
+    given = {
+        name: {"value": examples.of_schema({"$ref": _COMPONENTS + name}, types.components, is_full=False)}
+        for name in names
+    }
     return {
         "required": not _needs_nothing(schema, types),
         "content": {"application/json": {"schema": schema, "examples": given}},

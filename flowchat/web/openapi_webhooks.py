@@ -11,7 +11,7 @@ _TEXT_OR_NULL = {"type": ["string", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
 _SOURCE = {"source": _TEXT, "slug": _TEXT}
 _JOB = _SOURCE | {"version": _TEXT_OR_NULL, "job": _TEXT_OR_NULL}
-_COUNTS = {name: _COUNT for name in ("done", "total", "indexed", "skipped", "failed", "chunks")}
+_COUNTS = dict.fromkeys(("done", "total", "indexed", "skipped", "failed", "chunks"), _COUNT)
 _FAILED = _JOB | {"status": {"enum": ["failed", "canceled"]}, "error": _TEXT_OR_NULL} | _COUNTS
 
 # name: (when it is sent, its data)
@@ -23,7 +23,7 @@ _EVENTS: dict[EventType, tuple[str, Part]] = {
         "A version of a source went live.",
         _JOB | {"number": {"type": "integer", "minimum": 1}, "pages": _COUNT, "chunks": _COUNT},
     ),
-    "version.failed": ("Pages or documents could not be made into a version.", _FAILED),
+    "version.failed": ("Indexing what was fetched or uploaded failed, or was canceled.", _FAILED),
     "ping": ("Somebody asked for it, to try an endpoint.", {"message": _TEXT}),
 }
 

@@ -160,7 +160,7 @@ async def test_errors_and_the_empty_state_are_told(tmp_path: Path) -> None:
             await expect(page.get_by_text("still being indexed")).to_be_visible()
             await expect(page.locator("article.answer")).to_have_attribute("data-outcome", "refused")
             await ask(page, "two")
-            await expect(page.locator(".failure")).to_contain_text("Ask again in")
+            await expect(page.locator(".failure")).to_contain_text("Try again in")
             await page.screenshot(path=tmp_path / "error.png", full_page=True)
             await page.goto("/docs/none")
             await expect(page.get_by_role("heading", name="Not Found")).to_be_visible()

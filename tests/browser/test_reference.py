@@ -25,6 +25,11 @@ async def test_wide(tmp_path: Path) -> None:
 async def test_on_a_phone_in_the_dark(tmp_path: Path) -> None:
     phone = {"width": 360, "height": 740}
     async with serving(tmp_path / "data") as served, browsing(served, viewport=phone, color_scheme="dark") as page:
+        for path in ("/docs/sources-api", "/docs/settings", "/docs/webhooks"):
+            await page.goto(path)
+            assert await page.evaluate("document.documentElement.scrollWidth") == 360
+            tables = "[...document.querySelectorAll('.prose table')]"
+            assert await page.evaluate(f"{tables}.every(table => table.scrollWidth < 1.5 * innerWidth)"), path
         for path in ("/docs/api", "/docs/api/keys", "/docs/api/chat"):
             await page.goto(path)
             assert await page.evaluate("document.documentElement.scrollWidth") == 360

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from web_server import serving
 
+from flowchat.domain import EventType
 from flowchat.web import openapi, openapi_parts
 from flowchat.web.calls import CALLS, Call
 
@@ -63,6 +64,16 @@ def test_examples_are_valid(call: Call) -> None:
         schema = {**content["schema"], "components": DOCUMENT["components"]}
         for example in content.get("examples", {}).values():
             jsonschema_rs.validate(schema, example["value"])
+
+
+def test_first_example_of_a_key_is_a_widget_key() -> None:
+    examples = DOCUMENT["paths"]["/v1/keys"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    first = next(iter(examples.values()))["value"]
+    assert (first["type"], set(first)) == ("widget", {"type", "name", "origins", "sources"})
+
+
+def test_every_event_of_webhooks_is_described() -> None:
+    assert set(DOCUMENT["webhooks"]) == set(get_args(EventType))
 
 
 def test_what_was_made_is_linked() -> None:

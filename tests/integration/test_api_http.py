@@ -7,6 +7,7 @@ from appliance import operator
 from crawling import refused_to_others
 from web_server import serving
 
+from flowchat.ingest.documents import builtin_documents
 from flowchat.services import docs, keys
 from flowchat.services.key_requests import NewOperatorKey
 
@@ -130,4 +131,6 @@ async def test_documentation_is_readable(tmp_path: Path) -> None:
         for page in pages:
             assert f'href="{page.path}"' in index
             assert page.html in (await served.client.get(page.path)).text
-    assert pages
+    assert pages[0].name == "overview"
+    assert {page.name for page in pages} == set(builtin_documents())
+    assert "More" not in dict(docs.list_groups()), "name the new document in docs._GROUPS"
