@@ -1,6 +1,7 @@
 """Sends webhooks: one POST to an address that a tenant chose, within bounds of where, how long and how much."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,21 +31,25 @@ class Answer:
     retry_after_s: float | None
 
 
-def endpoint_url(text: str, allow_private_hosts: tuple[str, ...]) -> str:
-    """The address of an endpoint in the form that it is stored in. Raises FlowChatError `bad_url`."""
-    return _checked(text, AddressPolicy(allow_private_hosts)).href.partition("#")[0]
+def endpoint_url(text: str, allow_private_hosts: tuple[str, ...], pattern: str) -> str:
+    """The address of an endpoint in the form that it is stored in. Only a listed host may be off the `pattern`.
+
+    Raises FlowChatError `bad_url`.
+    """
+    return _checked(text, AddressPolicy(allow_private_hosts), pattern).href.partition("#")[0]
 
 
-def _checked(text: str, policy: AddressPolicy) -> URL:
+def _checked(text: str, policy: AddressPolicy, pattern: str = "") -> URL:
     parsed = urls.parse(text)
-    if parsed is None:
+    is_listed = parsed is not None and policy.is_listed(parsed.hostname, _port(parsed))
+    if parsed is None or not (is_listed or re.search(pattern, text)):
         raise FlowChatError(
             "bad_url",
             f"'{text[:200]}' can't be an endpoint: give an address like https://example.com/hooks/flowchat, of at most "
             f"{urls.MAX_URL_CHARS} characters and without user name and password.",
             param="url",
         )
-    if parsed.protocol != "https:" and not policy.is_listed(parsed.hostname, _port(parsed)):
+    if parsed.protocol != "https:" and not is_listed:
         raise FlowChatError(
             "bad_url",
             f"'{text[:200]}' is not an https address. For plain http, the operator adds "

@@ -81,7 +81,7 @@ async def create(app: Context, actor: Actor, new: NewWebhook) -> tuple[Webhook, 
     webhook = Webhook(
         id=new_id("whe"),
         tenant_id=actor.tenant_id,
-        url=endpoint_url(new.url, app.settings.allow_private_hosts),
+        url=endpoint_url(new.url, app.settings.allow_private_hosts, URL_PATTERN),
         events=_subscriptions(new.events),
         description=new.description,
         secret=vault.seal(app.settings.data_dir, secret),
@@ -119,7 +119,7 @@ async def update(app: Context, actor: Actor, webhook_id: str, change: WebhookCha
     """Change an endpoint, switch it off or on again. Raises NotFound, and FlowChatError `bad_url`."""
     wanted: dict[str, object] = {}
     if change.url is not UNSET:
-        wanted["url"] = endpoint_url(change.url, app.settings.allow_private_hosts)
+        wanted["url"] = endpoint_url(change.url, app.settings.allow_private_hosts, URL_PATTERN)
     if change.events is not UNSET:
         wanted["events"] = _subscriptions(change.events)
     if change.description is not UNSET:

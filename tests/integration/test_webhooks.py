@@ -161,6 +161,7 @@ async def test_deliveries_and_events_can_be_filtered(tmp_path: Path) -> None:
         ({"url": "http://hooks.example/", "events": ["*"]}, "url"),
         ({"url": "ftp://hooks.example/", "events": ["*"]}, "url"),
         ({"url": "hooks.example", "events": ["*"]}, "url"),
+        ({"url": "https://hooks.a*", "events": ["*"]}, "url"),
         ({"url": "https://ann:secret@hooks.example/", "events": ["*"]}, "url"),
         ({"url": "https://hooks.example/" + "x" * 2000, "events": ["*"]}, "url"),
         ({"url": URL, "events": ["*"], "description": "x" * 501}, "description"),
