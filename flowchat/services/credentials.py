@@ -1,16 +1,24 @@
 """Who holds a key, and whether it is good for a request."""
 
 import hashlib
+import secrets
 
 from flowchat.domain import Actor, Key, now
 from flowchat.errors import Forbidden, Unauthorized
 from flowchat.services.context import Context
 from flowchat.store import keys
 
+_RANDOM_BYTES = 16
+
 
 def hash_secret(secret: str) -> str:
     """SHA-256, hex. A key is 128 random bits: it needs no salt and no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def new_secret(prefix: str) -> str:
+    """A key with that prefix: 128 random bits, in hex."""
+    return prefix + secrets.token_hex(_RANDOM_BYTES)
 
 
 async def authenticate_widget(app: Context, secret: str | None, origin: str | None) -> Key:

@@ -1,6 +1,5 @@
 """Keys: widget keys that any visitor can read, and secret keys for the API. Only their SHA-256 is stored."""
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from flowchat.domain import Actor, Caps, Key, KeyType, Limits, WidgetConfig, new
 from flowchat.errors import Conflict, NotFound
 from flowchat.services.access import require
 from flowchat.services.context import Context
-from flowchat.services.credentials import hash_secret
+from flowchat.services.credentials import hash_secret, new_secret
 from flowchat.services.key_requests import (
     KeyChange,
     NewAdminKey,
@@ -28,7 +27,6 @@ from flowchat.store import audit_log, keys, sources
 from flowchat.store.database import Connection
 
 TEST_DAILY_CAP = 100
-_RANDOM_BYTES = 16
 _OF_WIDGETS = ("origins", "sources", "mode", "caps", "limits", "widget")
 
 
@@ -123,7 +121,7 @@ def _type_of(new: NewKey) -> KeyType:
 
 def _with_secret(described: Key) -> tuple[Key, str]:
     """A key like that, with an id and a secret of its own."""
-    secret = described.prefix + secrets.token_hex(_RANDOM_BYTES)
+    secret = new_secret(described.prefix)
     return replace(described, id=new_id("key"), created_at=now(), last_four=secret[-4:]), secret
 
 

@@ -1,6 +1,5 @@
 """Tenants. The first one is made at first start, with its source `docs`, and is what the command line acts on."""
 
-import secrets
 from typing import Annotated
 
 import msgspec
@@ -10,7 +9,7 @@ from flowchat.domain import Actor, CrawlConfig, Key, Source, Tenant, new_id, now
 from flowchat.errors import Conflict, NotFound
 from flowchat.services.access import SCOPES
 from flowchat.services.context import Context
-from flowchat.services.credentials import hash_secret
+from flowchat.services.credentials import hash_secret, new_secret
 from flowchat.services.fields import TEXT_PATTERN, Slug
 from flowchat.services.key_requests import TENANT_SCOPES
 from flowchat.services.lists import Listed, ListRequest, read_page
@@ -120,7 +119,7 @@ async def create(app: Context, actor: Actor, new: NewTenant) -> tuple[Tenant, st
 
     Raises Conflict `slug_taken`.
     """
-    secret = "fca_" + secrets.token_hex(16)
+    secret = new_secret("fca_")
 
     def transaction(conn: Connection) -> Tenant:
         if tenants.find(conn, new.slug) is not None:

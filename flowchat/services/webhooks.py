@@ -154,8 +154,9 @@ async def delete(app: Context, actor: Actor, webhook_id: str) -> None:
     """Delete an endpoint with its deliveries; nothing more is sent to it. Raises NotFound."""
 
     def switch_off(conn: Connection) -> None:
-        if _found_now(conn, actor, webhook_id).disabled_at is None:
-            webhooks.disable(conn, webhook_id, "It is being deleted.")
+        webhook = _found_now(conn, actor, webhook_id)
+        if webhook.disabled_at is None:
+            disable(conn, actor, webhook, "It is being deleted.")
 
     def transaction(conn: Connection) -> None:
         webhook = _found_now(conn, actor, webhook_id)

@@ -28,6 +28,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     versions,
     webhooks,
 )
+from flowchat.services.lists import Listed
 from flowchat.services.operations import OPERATIONS, Operation
 from flowchat.services.views.chat import AnswerView
 from flowchat.services.views.content import DocumentView, PageView, UploadedView, VersionView
@@ -102,7 +103,7 @@ class Call:
     def is_list(self) -> bool:
         """Whether it returns a page of a list."""
         returned = typing.get_type_hints(inspect.unwrap(self.operation.function)).get("return")
-        return getattr(typing.get_origin(returned), "__name__", "") == "Listed"
+        return typing.get_origin(returned) is Listed
 
 
 _DOCUMENTS = "/v1/sources/{source}/documents"

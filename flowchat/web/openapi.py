@@ -49,7 +49,7 @@ def document() -> Part:
         "openapi": "3.1.1",
         "info": {"title": "FlowChat", "version": __version__, "description": openapi_parts.DESCRIPTION},
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag, "description": openapi_parts.TAGS.get(tag, "")} for tag in tags],
+        "tags": [{"name": tag, "description": openapi_parts.TAGS[tag]} for tag in tags],
         "paths": paths,
         "webhooks": openapi_webhooks.webhooks(),
         "components": {

@@ -36,10 +36,8 @@ TAGS = {
     "audit_log": "Who changed what, when, and from where.",
     "tenant": "The tenant of the key that asks.",
     "tenants": "All tenants of the appliance. Needs the scope `operator`.",
-    "plans": "What tenants pay for. Needs the scope `operator`.",
     "models": "The models of the appliance. Needs the scope `operator`.",
     "settings": "The settings of the appliance. Needs the scope `operator`.",
-    "backups": "Copies of the appliance's data. Needs the scope `operator`.",
 }
 
 SECURITY_SCHEMES: Part = {
