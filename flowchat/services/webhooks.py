@@ -155,18 +155,13 @@ async def delete(app: Context, actor: Actor, webhook_id: str) -> None:
 
     def switch_off(conn: Connection) -> None:
         webhook = _found_now(conn, actor, webhook_id)
-        if webhook.disabled_at is None:
-            disable(conn, actor, webhook, "It is being deleted.")
-
-    def transaction(conn: Connection) -> None:
-        webhook = _found_now(conn, actor, webhook_id)
-        webhooks.delete(conn, webhook_id)
+        webhooks.disable(conn, webhook_id, "It is being deleted.")
         audit_log.insert(conn, actor, "webhooks.delete", webhook_id, url=webhook.url)
 
     await app.db.write(switch_off)
     while await app.db.write(lambda conn: deliveries.delete_some(conn, webhook_id, DELETE_BATCH)):
         pass
-    await app.db.write(transaction)
+    await app.db.write(lambda conn: webhooks.delete(conn, webhook_id))
 
 
 @operation("webhooks.rotate", "write")
