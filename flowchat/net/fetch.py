@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from ada_url import URL
 
 from flowchat.errors import FlowChatError
 from flowchat.net import urls
+from flowchat.net.decompress import ACCEPT_ENCODING, Body
 from flowchat.net.guard import AddressPolicy, GuardedNetwork
 from flowchat.settings import Settings
 
@@ -21,11 +21,10 @@ MAX_REDIRECTS = 5
 CONNECT_TIMEOUT_S = 5.0  # for each address of a host, so that a dead one leaves time for the next
 KEEPALIVE_S = 4.0  # below the 5 s after which common servers close: a request must not race with that
 MAX_CONNECTIONS = 10
+MAX_VALIDATOR_CHARS = 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-_WBITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_RAW_DEFLATE_WBITS = -15
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s;"']+)""", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -44,15 +43,28 @@ class Fetched:
     content_type: str
     charset: str | None
 
+    @property
+    def etag(self) -> str | None:
+        """What a later fetch may send as If-None-Match, as it came: weak ones and ones without quotes too."""
+        return _validator(self.headers.get("etag"))
+
+    @property
+    def last_modified(self) -> str | None:
+        """What a later fetch may send as If-Modified-Since, as it came."""
+        return _validator(self.headers.get("last-modified"))
+
 
 class Fetcher:
     """Keeps connections alive between fetches (HTTP/1.1 and HTTP/2); ignores proxies of the environment.
 
-    May be made anywhere, but all its calls belong in one event loop; `aclose()` ends it. `network` opens the
-    connections to addresses that have been checked.
+    Keeps no cookies. May be made anywhere, but all its calls belong in one event loop; `aclose()` ends it. `network`
+    opens the connections to addresses that have been checked. `bodies` and `bytes` count the bodies received so far,
+    those of redirects and failures too, and their bytes on the wire.
     """
 
     def __init__(self, settings: Settings, network: httpcore.AsyncNetworkBackend | None = None) -> None:
+        self.bodies = 0
+        self.bytes = 0
         self._timeout_s = settings.crawl_timeout_s
         self._max_bytes = settings.crawl_max_bytes
         self._user_agent = settings.user_agent
@@ -68,28 +80,38 @@ class Fetcher:
         """Close all connections."""
         await self._pool.aclose()
 
-    async def fetch(self, url: str, *, headers: Mapping[str, str] | None = None) -> Fetched:
+    async def fetch(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        etag: str | None = None,
+        last_modified: str | None = None,
+    ) -> Fetched:
         """GET a URL, following up to 5 redirects. `headers` go to the URL's own origin only, not where it redirects.
+
+        `etag` and `last_modified` are those of an earlier answer, and go to the URL itself only. If that has not
+        changed, the answer has the status 304 and no body.
 
         Raises FlowChatError: `bad_url`, `address_not_public`, `fetch_timeout`, `fetch_too_large`,
         `fetch_too_many_redirects`, or `fetch_failed` for name look-up, connection, TLS and protocol faults.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._follow(_checked(url), headers or {})
+                return await self._follow(_checked(url), headers or {}, _conditions(etag, last_modified))
         except (TimeoutError, httpcore.TimeoutException) as error:
             raise FlowChatError(
                 "fetch_timeout", f"{url} took longer than {self._timeout_s:g} s (FLOWCHAT_CRAWL_TIMEOUT_S).", status=504
             ) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, h2.exceptions.H2Error, zlib.error, OSError) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, h2.exceptions.H2Error, OSError) as error:
             detail = str(error) or type(error).__name__
             raise FlowChatError("fetch_failed", f"{url} could not be fetched: {detail}", status=502) from error
 
-    async def _follow(self, target: URL, headers: Mapping[str, str]) -> Fetched:
+    async def _follow(self, target: URL, headers: Mapping[str, str], conditions: Mapping[str, str]) -> Fetched:
         start = target
         redirects = 0
         while True:
-            status, received, body = await self._get(target, headers)
+            status, received, body = await self._get(target, {**headers, **conditions})
             location = received.get("location")
             if status not in _REDIRECTS or location is None:
                 return _fetched(target, status, received, body)
@@ -103,7 +125,7 @@ class Fetcher:
             following = _checked(location, target.href)
             if following.origin != target.origin:
                 headers = {}
-            target = following
+            target, conditions = following, {}
 
     async def _get(self, target: URL, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
         url = httpcore.URL(
@@ -117,59 +139,23 @@ class Fetcher:
             "user-agent": self._user_agent,
             **{name.lower(): value for name, value in headers.items()},
             "host": target.host,
-            "accept-encoding": "gzip, deflate",
+            "accept-encoding": ACCEPT_ENCODING,
         }
         extensions = {"timeout": {"connect": CONNECT_TIMEOUT_S}}
         raw = [(name.encode(), value.encode()) for name, value in sent.items()]
         async with self._pool.stream("GET", url, headers=raw, extensions=extensions) as response:
             received = _header_texts(response.headers)
-            return response.status, received, await self._read(response, received)
+            return response.status, received, await self._read(response, received.get("content-encoding", ""))
 
-    async def _read(self, response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
-        """The body, decompressed. Neither that nor what came over the wire may be larger than the limit."""
-        encoding = headers.get("content-encoding", "").strip().lower()
-        inflater = None if encoding in ("", "identity") else _Inflater(encoding)
-        body = bytearray()
-        wire_bytes = 0
-        async for part in response.aiter_stream():
-            wire_bytes += len(part)
-            body += inflater.feed(part, self._max_bytes + 1 - len(body)) if inflater else part
-            if max(wire_bytes, len(body)) > self._max_bytes:
-                raise self._too_large()
-        if inflater and wire_bytes and not inflater.finished:
-            raise httpcore.RemoteProtocolError("the compressed body is cut off")
-        return bytes(body)
-
-    def _too_large(self) -> FlowChatError:
-        message = f"The page is larger than {self._max_bytes} bytes (FLOWCHAT_CRAWL_MAX_BYTES)."
-        return FlowChatError("fetch_too_large", message, status=502)
-
-
-class _Inflater:
-    """Decompresses one body piece by piece, never more than asked for. Raises zlib.error on damage."""
-
-    def __init__(self, encoding: str) -> None:
-        if encoding not in _WBITS:
-            raise httpcore.RemoteProtocolError(f"the server used the encoding '{encoding}', which was not offered")
-        self._stream = zlib.decompressobj(_WBITS[encoding])
-        self._may_be_raw = encoding == "deflate"
-
-    def feed(self, data: bytes, max_bytes: int) -> bytes:
-        """-> at most `max_bytes` bytes (at least 1 must be asked for)"""
-        may_be_raw, self._may_be_raw = self._may_be_raw, False
+    async def _read(self, response: httpcore.Response, encodings: str) -> bytes:
+        body = Body(encodings, self._max_bytes)
         try:
-            return self._stream.decompress(data, max_bytes)
-        except zlib.error:
-            if not may_be_raw:
-                raise
-        # "deflate" means zlib, but some servers send the bare stream.
-        self._stream = zlib.decompressobj(_RAW_DEFLATE_WBITS)
-        return self._stream.decompress(data, max_bytes)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the end of the compressed data has been seen."""
-        return self._stream.eof
+            async for part in response.aiter_stream():
+                body.feed(part)
+        finally:
+            self.bytes += body.wire_bytes
+            self.bodies += body.wire_bytes > 0
+        return body.finish()
 
 
 def _checked(url: str, base: str | None = None) -> URL:
@@ -181,6 +167,11 @@ def _checked(url: str, base: str | None = None) -> URL:
             "without user name and password.",
         )
     return parsed
+
+
+def _conditions(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    named = {"if-none-match": etag, "if-modified-since": last_modified}
+    return {name: value for name, value in named.items() if value}
 
 
 def _without_fragment(url: URL) -> str:
@@ -206,6 +197,13 @@ def _fetched(url: URL, status: int, headers: dict[str, str], body: bytes) -> Fet
         content_type=content_type.partition(";")[0].strip().lower(),
         charset=charset[1].lower() if charset else None,
     )
+
+
+def _validator(value: str | None) -> str | None:
+    """None for what can't be sent back as it came: absent, too long, or with bytes that are no text."""
+    if not value or len(value) > MAX_VALIDATOR_CHARS or not value.isprintable() or "\ufffd" in value:
+        return None
+    return value
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

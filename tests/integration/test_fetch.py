@@ -12,6 +12,7 @@ from h2.events import RequestReceived
 from loopback import Reader, Writer, answer, failure, fetch, redirect, serving, settings
 
 from flowchat.errors import FlowChatError
+from flowchat.evaluation.sockets import names
 from flowchat.net.fetch import Fetcher, retry_after_s
 from flowchat.settings import Settings
 
@@ -30,7 +31,7 @@ async def test_an_answer() -> None:
     request = server.requests[0].lower()
     assert f"host: 127.0.0.1:{server.port}\r\n" in request
     assert f"user-agent: {Settings().user_agent.lower()}\r\n" in request
-    assert "accept-encoding: gzip, deflate\r\n" in request
+    assert "accept-encoding: gzip, deflate, br, zstd\r\n" in request
 
 
 async def test_no_content_type() -> None:
@@ -50,9 +51,26 @@ async def test_any_status_is_an_answer(status: str) -> None:
 async def test_connections_are_reused() -> None:
     async with serving() as server, aclosing(Fetcher(settings())) as fetcher:
         server.answers |= {"/a": redirect("/b"), "/b": answer(PAGE)}
-        for path in ("/a", "/b", "/missing", "/b"):
+        for path in ("/a", "/b", "/missing", "/b") * 5:
             await fetcher.fetch(server.url + path)
-        assert (len(server.requests), server.connections) == (5, 1)
+        assert (len(server.requests), server.connections) == (25, 1)
+
+
+async def test_a_name_is_looked_up_for_a_connection_not_for_a_fetch() -> None:
+    async with serving() as server, aclosing(Fetcher(settings("localhost"))) as fetcher:
+        with names({"localhost": (("127.0.0.1",), ())}) as asked:
+            for _ in range(5):
+                assert (await fetcher.fetch(f"http://localhost:{server.port}/")).status == 404
+        assert asked["localhost"] == 1
+
+
+async def test_cookies_are_not_sent_back() -> None:
+    async with serving() as server, aclosing(Fetcher(settings())) as fetcher:
+        server.answers |= {"/": redirect("/b"), "/b": answer(PAGE, Set_Cookie="visit=1; Path=/")}
+        for _ in range(2):
+            await fetcher.fetch(server.url)
+    assert len(server.requests) == 4
+    assert not any("cookie" in request.lower() for request in server.requests)
 
 
 async def test_several_fetches_at_once() -> None:
@@ -197,6 +215,22 @@ async def test_http2(monkeypatch: pytest.MonkeyPatch) -> None:
         fetched = await asyncio.gather(*(fetcher.fetch(f"{url}{n}") for n in range(20)))
         assert {(page.status, page.body, page.content_type) for page in fetched} == {(200, PAGE, "text/html")}
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("fields", [[("x-a", "1" * 4000)] * 5000, [(f"x-{n}", "1") for n in range(20_000)]])
+async def test_http2_headers_without_measure(monkeypatch: pytest.MonkeyPatch, fields: list[tuple[str, str]]) -> None:
+    async def connection(reader: Reader, writer: Writer) -> None:
+        server = H2Connection(H2Configuration(client_side=False))
+        server.initiate_connection()
+        while data := await reader.read(65536):
+            for event in server.receive_data(data):
+                if isinstance(event, RequestReceived):
+                    server.send_headers(event.stream_id, [(":status", "200"), *fields])
+            writer.write(server.data_to_send())
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    async with serving(connection, tls("h2")[0]) as server:
+        assert await failure(f"https://localhost:{server.port}/", settings("localhost")) == "fetch_failed"
 
 
 @pytest.mark.parametrize("garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00\x00\x04\x08\x00\x00\x00\x00\x00", b""])
