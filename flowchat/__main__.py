@@ -6,7 +6,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, crawl, keys, models, system
+from flowchat.cli import ask, crawl, evaluate, keys, models, system
 from flowchat.errors import FlowChatError
 
 
@@ -16,7 +16,16 @@ def cli() -> None:
     """Answers from your own site, every sentence checked. Settings are environment variables: see `settings`."""
 
 
-for command in (system.serve, crawl.crawl, ask.ask, models.models, keys.keys, system.check, system.show_settings):
+for command in (
+    system.serve,
+    crawl.crawl,
+    ask.ask,
+    models.models,
+    keys.keys,
+    system.check,
+    system.show_settings,
+    evaluate.evaluate,
+):
     cli.add_command(command)
 
 

@@ -1,0 +1,1 @@
+"""Measures FlowChat against what it promises: `flowchat eval`."""
