@@ -1,42 +1,47 @@
 """Sitemaps as sitemaps.org describes them: XML or a list of lines, plain or gzip."""
 
-import codecs
-import contextlib
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import islice
-from xml.parsers import expat
 
+from flowchat.net.markup import declares_entities, decode_markup, tags, unescape
 from flowchat.net.urls import MAX_URL_CHARS, normalise
 
 MAX_URLS = 50_000  # both limits of one file: sitemaps.org/protocol.html
 MAX_BYTES = 50 * 1024 * 1024
-_MAX_XML_DEPTH = 32
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31
+_MAX_LOC_CHARS = 10 * MAX_URL_CHARS  # each character may be a reference
+_MAX_LASTMOD_CHARS = 40  # a date and time with a zone has 35
 
 
 @dataclass(frozen=True, slots=True)
 class Sitemap:
-    """What one sitemap names, normalised, without duplicates, in its order: pages, and further sitemaps."""
+    """What one sitemap names, normalised, without duplicates, in its order: pages, and further sitemaps.
+
+    `lastmod` says when some of those changed: a date or time by W3C's profile of ISO 8601, as the file writes it.
+    """
 
     pages: tuple[str, ...]
     nested: tuple[str, ...]
+    lastmod: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse_sitemap(body: bytes) -> Sitemap:
-    """Read a sitemap (urlset or sitemapindex in any namespace, or one URL a line). Never raises.
+def parse_sitemap(body: bytes, base: str = "") -> Sitemap:
+    """Read a sitemap (urlset or sitemapindex in any namespace, or one absolute URL a line). Never raises.
 
-    Stops at 50,000 URLs (or lines) or 50 MiB of text; of a damaged file, what comes before the damage counts. A file
-    with a document type is ignored, so that no entity is ever expanded.
+    `base` is its own address, to which XML may name others relatively. Stops at 50,000 URLs (or lines) or 50 MiB of
+    text; of a damaged file, all that can be made out counts. One that declares entities is ignored.
     """
-    text = _decompressed(body)[:MAX_BYTES].removeprefix(codecs.BOM_UTF8).lstrip()
-    is_xml = text.startswith((b"<", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return _parse_xml(text) if is_xml else _parse_lines(text)
+    text = decode_markup(_decompressed(body)[:MAX_BYTES])
+    is_xml = text.lstrip().startswith("<") or "loc>" in text  # a server's warning may stand before it
+    return _parse_xml(text, base) if is_xml else _parse_lines(text)
 
 
 def _decompressed(body: bytes) -> bytes:
+    """One layer: a bomb inside another is no sitemap."""
     if not body.startswith(_GZIP_MAGIC):
         return body
     try:
@@ -45,59 +50,31 @@ def _decompressed(body: bytes) -> bytes:
         return b""
 
 
-def _parse_lines(text: bytes) -> Sitemap:
-    lines = islice(io.BytesIO(text), MAX_URLS)
-    urls = dict.fromkeys(normalise(line.decode("utf-8", "replace")) for line in lines)
+def _parse_lines(text: str) -> Sitemap:
+    urls = dict.fromkeys(normalise(line) for line in islice(io.StringIO(text, newline=None), MAX_URLS))
     return Sitemap(tuple(url for url in urls if url), ())
 
 
-def _parse_xml(text: bytes) -> Sitemap:
-    reader = _XmlReader()
-    with contextlib.suppress(_Stop, expat.ExpatError, ValueError, LookupError):  # the last two: unknown encodings
-        reader.read(text)
-    return Sitemap(tuple(reader.urls["url"]), tuple(reader.urls["sitemap"]))
-
-
-class _Stop(Exception):
-    """There is nothing more to be had from this file."""
-
-
-class _XmlReader:
-    """Collects the text of url/loc and sitemap/loc; `urls` maps those parents to ordered sets of URLs."""
-
-    def __init__(self) -> None:
-        self.urls: dict[str, dict[str, None]] = {"url": {}, "sitemap": {}}
-        self._path: list[str] = []
-        self._text = ""
-
-    def read(self, text: bytes) -> None:
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = self._doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
-        parser.Parse(text, True)
-
-    def _doctype(self, *_: object) -> None:
-        raise _Stop
-
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        self._path.append(name.rpartition(" ")[2])
-        self._text = ""
-        if len(self._path) > _MAX_XML_DEPTH:
-            raise _Stop
-
-    def _characters(self, text: str) -> None:
-        if self._path[-1] == "loc" and len(self._text) <= MAX_URL_CHARS:
-            self._text += text
-
-    def _end(self, _name: str) -> None:
-        is_loc = self._path.pop() == "loc"
-        if not is_loc or not self._path or self._path[-1] not in self.urls:
-            return
-        url = normalise(self._text)
-        if url:
-            self.urls[self._path[-1]][url] = None
-        if sum(map(len, self.urls.values())) == MAX_URLS:
-            raise _Stop
+def _parse_xml(text: str, base: str) -> Sitemap:
+    """Entries are `url` or `sitemap`. Their `loc` has the same prefix; an image's or a video's has another."""
+    found: dict[str, dict[str, str]] = {"url": {}, "sitemap": {}}
+    prefix = entry = ""
+    url: str | None = None
+    for tag, _, content in tags("" if declares_entities(text) else text):
+        local_name = tag.rpartition(":")[2]
+        if local_name in found:
+            prefix, entry, url = tag[: -len(local_name)], local_name, None
+        elif not entry:
+            continue
+        elif tag == prefix + "loc":
+            url = normalise(unescape(content), base or None) if len(content) <= _MAX_LOC_CHARS else None
+            if url:
+                found[entry].setdefault(url, "")
+        elif tag == prefix + "lastmod" and url:
+            found[entry][url] = content.strip()[:_MAX_LASTMOD_CHARS]
+        elif tag == f"/{prefix}{entry}":
+            entry = ""
+            if len(found["url"]) + len(found["sitemap"]) >= MAX_URLS:
+                break
+    lastmod = {url: moment for entries in found.values() for url, moment in entries.items() if moment}
+    return Sitemap(tuple(found["url"]), tuple(found["sitemap"]), lastmod)
