@@ -13,6 +13,7 @@ Mode = Literal["gate", "annotate"]
 SourceStatus = Literal["pending", "crawling", "ready", "failed", "revoked"]
 VersionStatus = Literal["building", "live", "former", "failed"]
 PageStatus = Literal["queued", "indexed", "skipped", "failed"]
+ChangeType = Literal["added", "changed", "removed"]
 JobType = Literal["crawl", "index_docs", "index_documents", "reindex"]
 Schedule = Literal["hourly", "daily", "weekly", "monthly"]
 Role = Literal["owner", "editor", "viewer"]
@@ -40,6 +41,9 @@ def now(after_s: float = 0) -> str:
 def place(title: str, headings: tuple[str, ...]) -> str:
     """Where a chunk stands. Every model reads it before the chunk's text."""
     return " > ".join(dict.fromkeys((title, *headings)))
+
+
+EXTRACTOR = 2  # what extraction makes of a page: pages that another one read are fetched again, changed or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,14 @@ class CrawlConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceWarning:
+    """What its operator should know about a source. `code` is for programs."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A crawled site, or a set of documents. `url` is None for one that is not crawled."""
 
@@ -149,6 +161,8 @@ class Source:
     auth: str | None = None  # its type, ':', and the encrypted JSON
     revoked_at: str | None = None
     is_builtin: bool = False  # FlowChat's own documentation
+    language: str = ""  # of its live version
+    warnings: tuple[SourceWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +180,36 @@ class Version:
     created_at: str
     live_at: str | None
     content_hash: str | None = None  # of the documents it is made of, uploaded or built in
+    extractor: int = 0
+    former: str | None = None  # the version that was live before it
+    added: int | None = None  # pages, against that one
+    changed: int | None = None
+    removed: int | None = None
+    language: str = ""  # of most of its pages, without region: en, de
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What is kept of a page beside its chunks: what it says of itself, and what its next visit needs."""
+
+    description: str = ""
+    language: str = ""  # BCP 47 in lower case
+    published: str = ""  # RFC 3339 date or time
+    modified: str = ""
+    etag: str | None = None
+    last_modified: str | None = None
+    outlinks: tuple[str, ...] = ()  # on its own host
+    simhash: int | None = None  # of its text, 64 bits, signed
+    duplicate_of: str | None = None  # the address of the page that says the same
+    kept: int = 0  # crawls in a row that could not fetch it and took it from the former version
+
+
+NO_FACTS = PageFacts()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One URL of a version, with what became of it. `reason` says why it was skipped or failed."""
+    """One URL of a version, with what became of it. `reason` says why it was skipped, failed, or kept as it was."""
 
     id: int
     url: str
@@ -180,6 +219,19 @@ class Page:
     http_status: int | None = None
     title: str = ""
     content_hash: str | None = None
+    fetched_at: str | None = None
+    facts: PageFacts = NO_FACTS
+
+
+@dataclass(frozen=True, slots=True)
+class PageChange:
+    """How a page of one version differs from another version's. `reason` says why a removed one is not in it."""
+
+    id: int
+    url: str
+    title: str
+    change: ChangeType
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +246,23 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What extraction makes of a fetched page."""
+    """What extraction makes of a fetched page. Addresses are as the page writes them, relative to `base`."""
 
     title: str
-    language: str
+    language: str  # BCP 47 in lower case, '' where the page doesn't say
     blocks: tuple[Block, ...]
-    links: tuple[str, ...]
+    links: tuple[str, ...]  # in their order, without those marked rel=nofollow
     noindex: bool = False
     nofollow: bool = False
     canonical: str | None = None
+    base: str = ""  # of <base href>; '': the page's own address
+    refresh: str = ""  # where <meta http-equiv=refresh> leads
+    alternates: tuple[tuple[str, str], ...] = ()  # (hreflang in lower case, address)
+    feeds: tuple[str, ...] = ()
+    description: str = ""
+    published: str = ""  # RFC 3339 date or time
+    modified: str = ""
+    needs_javascript: bool = False  # its text is made by scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +301,8 @@ class PageOutcome:
     title: str = ""
     content_hash: str | None = None
     chunks: tuple[NewChunk, ...] = ()
-    links: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()  # what the crawl has to fetch because of it
+    facts: PageFacts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,15 +383,20 @@ class CuratedAnswer:
 class JobProgress:
     """`total` counts what is known so far: a crawl finds more as it goes.
 
-    `reasons` is {"skipped": {reason: pages}, "failed": {reason: pages}}.
+    `reasons` is {"skipped": {reason: pages}, "failed": {reason: pages}, "kept": {reason: pages}}.
     """
 
     done: int = 0
     total: int = 0
+    fetched: int = 0  # pages that the site was asked for and answered
+    unchanged: int = 0  # of those, pages that it said are as they were
     indexed: int = 0
     skipped: int = 0
     failed: int = 0
     chunks: int = 0
+    embedded: int = 0  # chunks that went through the model
+    pages_per_s: float | None = None  # of late
+    remaining_s: int | None = None  # at that rate, for the pages known so far
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -352,6 +418,8 @@ class Job:
     started_at: str | None
     finished_at: str | None
     max_pages: int | None = None  # of this crawl alone
+    accept_removals: bool = False  # this crawl may remove most pages
+    paused_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

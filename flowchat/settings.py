@@ -38,8 +38,13 @@ class Settings:
     )
     user_agent: str = _setting("FlowChatBot/0.1 (+https://flowchat.com/bot)", "What crawls call themselves.")
     crawl_delay_s: float = _setting(0.0, "Least pause between two requests to one host; robots.txt can ask for more.")
+    crawl_concurrency: int = _setting(1, "Requests to one host at the same time.", minimum=1, maximum=32)
     crawl_timeout_s: float = _setting(30.0, "Time-out of one fetched page.", minimum=0.1)
     crawl_max_bytes: int = _setting(10_000_000, "Largest page that is read, decompressed.", minimum=1)
+    renderer: str = _setting(
+        "",
+        "Renders pages whose text is made by scripts: chromium, or the path of a Chromium. Empty: they are skipped.",
+    )
     crawl_max_pages: int = _setting(5_000, "Pages of one crawl, where the source does not say.", minimum=1)
     upload_max_bytes: int = _setting(20_000_000, "Largest request that uploads documents.", minimum=1)
     crawl_workers: int = _setting(1, "Crawls and other jobs that may run at the same time.", minimum=1)

@@ -15,6 +15,8 @@ from tokenizers import Tokenizer
 from flowchat.engines.protocols import Vectors
 from flowchat.engines.registry import ModelSpec
 
+MAX_KNOWN_WORDS = 50_000  # whose tokens are remembered: about 5 MB
+
 
 class FastembedEmbedder:
     """An `Embedder` whose model lies in `folder`; CLS pooling, unit length. Longer texts are cut at 512 tokens."""
@@ -28,6 +30,7 @@ class FastembedEmbedder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._tokens_of: dict[str, int] = {}
 
     def embed_query(self, query: str) -> Vectors:
         return self.embed_passages([self._query_prefix + query]).reshape(self.dims)
@@ -39,7 +42,17 @@ class FastembedEmbedder:
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        """WordPiece reads each word by itself, so the tokens of a text are those of its words, which are few."""
+        known = self._tokens_of if len(self._tokens_of) < MAX_KNOWN_WORDS else {}
+        counts = []
+        for text in texts:
+            words = text.split()
+            for word in words:
+                if word not in known:
+                    known[word] = len(self._tokenizer.encode(word, add_special_tokens=False))
+            counts.append(sum(map(known.__getitem__, words)))
+        self._tokens_of = known
+        return counts
 
 
 def _register(spec: ModelSpec) -> None:

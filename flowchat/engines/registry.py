@@ -42,6 +42,7 @@ class ModelSpec:
     """One model. A bundled one ships with FlowChat in `assets/ROLE`; the others have at least one source.
 
     `dims` and `query_prefix` are an embedder's: the length of its vectors, and what it wants before a question.
+    `language` is the only one that it is made for; '' for any.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ModelSpec:
     bundled: bool = False
     dims: int = 0
     query_prefix: str = ""
+    language: str = ""
 
     @property
     def bytes(self) -> int:

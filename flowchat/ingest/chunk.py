@@ -28,36 +28,41 @@ class _Piece:
 
     text: str
     tokens: int
-    block: int  # its number in the section
+    block: int  # its number in the document
     kind: Literal["text", "list", "code", "table"]
 
 
 def chunk_blocks(blocks: Iterable[Block], count_tokens: CountTokens) -> list[NewChunk]:
     """Chunks of at most MAX_TOKENS tokens, as long as the tokens of a text are those of its words."""
     chunks: list[NewChunk] = []
-    for (headings, anchor), section in groupby(blocks, key=lambda block: (block.headings, block.anchor)):
-        pieces = [piece for number, block in enumerate(section) for piece in _pieces(block, number, count_tokens)]
+    whole = _pieces_of(list(blocks), count_tokens)
+    for (headings, anchor), section in groupby(whole, key=lambda item: (item[0].headings, item[0].anchor)):
+        pieces = [piece for _, block_pieces in section for piece in block_pieces]
         chunks.extend(
             NewChunk(_joined(packed), headings, anchor) for packed in _pack(pieces) if _says_something(packed)
         )
     return chunks
 
 
-def _pieces(block: Block, number: int, count_tokens: CountTokens) -> list[_Piece]:
-    texts = list(split_sentences(block.text)) if block.kind == "text" else block.text.split("\n")
-    return [_Piece(text, tokens, number, block.kind) for text, tokens in _bounded(texts, count_tokens)]
+def _pieces_of(blocks: list[Block], count_tokens: CountTokens) -> Iterable[tuple[Block, list[_Piece]]]:
+    """Each block with its pieces. Their tokens are counted in one go: a call costs more than a sentence."""
+    texts = [list(split_sentences(block.text)) if block.kind == "text" else block.text.split("\n") for block in blocks]
+    counts = iter(count_tokens([text for block_texts in texts for text in block_texts]))
+    for number, (block, block_texts) in enumerate(zip(blocks, texts, strict=True)):
+        bounded = [item for text in block_texts for item in _bounded(text, next(counts), count_tokens)]
+        yield block, [_Piece(text, tokens, number, block.kind) for text, tokens in bounded]
 
 
-def _bounded(texts: list[str], count_tokens: CountTokens) -> Iterable[tuple[str, int]]:
-    """Each text with its tokens; one that is too long as several, cut between words if it has any."""
-    for text, counted in zip(texts, count_tokens(texts) if texts else [], strict=True):
-        tokens = max(1, counted, len(text) // CHARS_PER_TOKEN)  # at least 1, so that a chunk's pieces are bounded too
-        if tokens <= _MAX_PIECE_TOKENS or len(text) == 1:
-            yield text, tokens
-            continue
-        width = max(1, min(len(text) // 2, len(text) * _MAX_PIECE_TOKENS // tokens))
-        parts = textwrap.wrap(text, width, expand_tabs=False, replace_whitespace=False, break_on_hyphens=False)
-        yield from _bounded(parts, count_tokens)
+def _bounded(text: str, counted: int, count_tokens: CountTokens) -> Iterable[tuple[str, int]]:
+    """A text with its tokens; one that is too long as several, cut between words if it has any."""
+    tokens = max(1, counted, len(text) // CHARS_PER_TOKEN)  # at least 1, so that a chunk's pieces are bounded too
+    if tokens <= _MAX_PIECE_TOKENS or len(text) == 1:
+        yield text, tokens
+        return
+    width = max(1, min(len(text) // 2, len(text) * _MAX_PIECE_TOKENS // tokens))
+    parts = textwrap.wrap(text, width, expand_tabs=False, replace_whitespace=False, break_on_hyphens=False)
+    for part, part_tokens in zip(parts, count_tokens(parts), strict=True):
+        yield from _bounded(part, part_tokens, count_tokens)
 
 
 def _pack(pieces: list[_Piece]) -> list[list[_Piece]]:

@@ -17,12 +17,15 @@ ShouldStop = Callable[[], bool]
 async def dispose(db: Database, should_stop: ShouldStop) -> None:
     """Delete the content of old and failed versions and of revoked sources, until `should_stop()`.
 
+    A source's newest version keeps its pages, without their text, when it has failed: they tell why.
     It goes by what state things are in: whatever revoked a source, and however often this was interrupted.
     """
     for source in await sources.revoked(db):
         await db.write(lambda conn, source=source: ending.retire(conn, source))  # type: ignore[misc]
         await _repeat(db, should_stop, documents.delete_batch, source.id, BATCH_DOCUMENTS)
         await _repeat(db, should_stop, sources.delete_curated_answers, source.id, BATCH_ROWS)
+    for seq in await versions.failed_with_chunks(db):
+        await _repeat(db, should_stop, chunks.delete_batch, seq, BATCH_ROWS)
     for seq in await versions.disposable(db):
         await _repeat(db, should_stop, chunks.delete_batch, seq, BATCH_ROWS)
         await _repeat(db, should_stop, pages.delete_batch, seq, BATCH_ROWS)

@@ -8,11 +8,11 @@ from importlib.resources import files
 from flowchat.domain import NewChunk, Page, PageOutcome, StoredDocument
 from flowchat.errors import FlowChatError
 from flowchat.ingest.chunk import CountTokens
-from flowchat.ingest.crawl import index_outcome
 from flowchat.ingest.extract import extract_markdown
 from flowchat.ingest.files import read_file
+from flowchat.ingest.read import index_outcome
 from flowchat.store import chunks as chunk_store
-from flowchat.store import documents
+from flowchat.store import documents, pages
 from flowchat.store.database import Database
 
 DOCS_PREFIX = "/docs/"
@@ -50,7 +50,7 @@ async def uploaded_outcomes(
             continue
         page = unchanged.get((document.url, document.content_hash))
         if page is not None:
-            yield replace(await _stored(db, page), content_hash=document.content_hash)
+            yield await _stored(db, page)
         elif (content := await documents.content(db, document.id)) is not None:
             yield await _read(document, content, count_tokens)
 
@@ -65,13 +65,16 @@ async def _read(document: StoredDocument, content: bytes, count_tokens: CountTok
     return replace(indexed, content_hash=document.content_hash)
 
 
-async def stored_outcomes(db: Database, pages: list[Page], done: set[str]) -> AsyncIterator[PageOutcome]:
-    """The indexed pages of a former version, with their chunks as they are stored."""
-    for page in pages:
-        if page.url not in done and page.status == "indexed":
-            yield await _stored(db, page)
+async def stored_outcomes(db: Database, version: int, listed: list[Page], done: set[str]) -> AsyncIterator[PageOutcome]:
+    """The indexed pages of a former version, with their facts and their chunks as they are stored."""
+    for entry in listed:
+        page = await pages.find(db, version, entry.url)
+        if page is not None and page.url not in done and page.status == "indexed":
+            yield replace(await _stored(db, page), reason=page.reason, facts=page.facts)
 
 
 async def _stored(db: Database, page: Page) -> PageOutcome:
     chunks: list[NewChunk] = await chunk_store.of_page(db, page.id)
-    return PageOutcome(page.url, page.depth, "indexed", title=page.title, chunks=tuple(chunks))
+    return PageOutcome(
+        page.url, page.depth, "indexed", title=page.title, content_hash=page.content_hash, chunks=tuple(chunks)
+    )

@@ -1,18 +1,40 @@
 """How a job ends: its version, its source, what it costs and who is told, all in the transaction that ends it."""
 
-from dataclasses import asdict, replace
 from typing import Any
 
 from flowchat.domain import EventType, Job, JobProgress, JobStatus, Source, UsageCounts, Version
-from flowchat.store import events, jobs, sources, usage, versions
+from flowchat.store import changes, events, jobs, pages, sources, usage, versions
 from flowchat.store.database import Connection
+
+_COUNTED = ("done", "total", "fetched", "unchanged", "indexed", "skipped", "failed", "chunks", "embedded")
 
 
 def go_live(conn: Connection, version: Version, job: Job | None, source: Source, progress: JobProgress) -> None:
     """The version is the one that answers, from this transaction on. `job`: what has built it just now."""
+    counts = _describe(conn, version, source) if job is not None else None
     versions.make_live(conn, version)
-    data = {"number": version.number, "pages": progress.indexed, "chunks": progress.chunks}
+    added, changed, removed = counts or (None, None, None)
+    data = {
+        "number": version.number,
+        "pages": progress.indexed,
+        "chunks": progress.chunks,
+        "added": added,
+        "changed": changed,
+        "removed": removed,
+    }
     _tell(conn, "version.indexed", source, version.id, job.id if job else None, data)
+
+
+def _describe(conn: Connection, version: Version, source: Source) -> tuple[int, int, int] | None:
+    """Store what a new version's pages are like; returns how many are (added, changed, removed), if one was live."""
+    versions.set_language(conn, version.id, pages.main_language(conn, version.seq))
+    present = sources.find(conn, source.tenant_id, source.id)
+    former = versions.find(conn, source.id, (present or source).live_version or "")
+    if former is None:
+        return None
+    counts = changes.count(conn, version.seq, former.seq)
+    versions.set_changes(conn, version.id, former.id, counts)
+    return counts
 
 
 def succeed(conn: Connection, job: Job, source: Source, progress: JobProgress) -> None:
@@ -61,9 +83,7 @@ def _settle_bill(conn: Connection, job: Job) -> None:
 
 def _counts(progress: JobProgress) -> dict[str, Any]:
     """Without reasons: those may be many, and an event is small."""
-    counts = asdict(replace(progress, reasons={}))
-    del counts["reasons"]
-    return counts
+    return {name: getattr(progress, name) for name in _COUNTED}
 
 
 def _tell(

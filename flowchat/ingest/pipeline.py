@@ -12,16 +12,20 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from flowchat.domain import Job, JobProgress, Page, PageOutcome, PageStatus, Source, UsageCounts, Version
+from flowchat.domain import EXTRACTOR, Job, JobProgress, Page, PageOutcome, Source, UsageCounts, Version
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Embedder, Vectors
 from flowchat.errors import FlowChatError
 from flowchat.ingest import ending
-from flowchat.ingest.crawl import ROBOTS_UNREACHABLE, Crawl, SiteFault
+from flowchat.ingest.crawl import Crawl, Limits
 from flowchat.ingest.documents import builtin_outcomes, stored_outcomes, uploaded_outcomes
 from flowchat.ingest.embed import Embedded, embed, passage
-from flowchat.ingest.progress import count, progress_of
+from flowchat.ingest.former import Former
+from flowchat.ingest.progress import Pace, count, crawled, progress_of
+from flowchat.ingest.scope import Scope
+from flowchat.ingest.site import ROBOTS_UNREACHABLE, Site, SiteFault
 from flowchat.net.fetch import Fetcher
+from flowchat.net.render import Renderer
 from flowchat.settings import Settings
 from flowchat.store import chunks as chunk_store
 from flowchat.store import documents, jobs, pages, usage, versions
@@ -31,6 +35,7 @@ BATCH_CHUNKS = 32  # a transaction each: about two seconds of embedding, which i
 BATCH_PAGES = 64
 BATCH_WAIT_S = 5.0  # a slow site's pages are stored after this long even if the batch isn't full
 QUEUED_PAGES = 32
+MIN_MASS_REMOVAL = 10  # fewer pages than that may come and go
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +59,17 @@ class Build:
     version: Version
     check: Callable[[], None]  # raises Canceled when the job should stop
     headers: Mapping[str, str] = field(default_factory=dict)  # for the source's own origin: its sign-in
-    former: Version | None = None  # the live version, where its vectors are of the same embedder
+    live: Version | None = None  # the version that is live meanwhile
+    renderer: Renderer | None = None
     is_fetched: bool = False  # there were pages to index
     progress: JobProgress = field(default_factory=JobProgress)
+    pace: Pace = field(default_factory=Pace)
     hashes: dict[str, str] = field(default_factory=dict)  # {content hash: url} of what is indexed
+
+    @property
+    def former(self) -> Version | None:
+        """The live version, where its vectors are of the same embedder."""
+        return self.live if self.live is not None and self.live.embedder == self.embedder.name else None
 
 
 async def run(build: Build) -> bool:
@@ -67,7 +79,7 @@ async def run(build: Build) -> bool:
     """
     await build.db.write(lambda conn: chunk_store.ensure_vectors(conn, build.embedder.dims))
     known = await pages.all_of(build.db, build.version.seq)
-    build.progress = progress_of(known, build.version.chunks)
+    build.progress = progress_of(known, build.job.progress, build.version.chunks)
     build.is_fetched = build.progress.indexed > 0
     build.hashes = await pages.content_hashes(build.db, build.version.seq)
     outcomes, found = await _page_source(build, known)
@@ -86,21 +98,13 @@ async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[P
     """The outcomes still to come, and a function that counts the pages known so far."""
     done = {page.url for page in known if page.status != "queued"}
     if build.job.type == "crawl":
-        crawl = Crawl(
-            build.source,
-            known,
-            build.hashes,
-            build.fetcher,
-            build.embedder.count_tokens,
-            build.job.max_pages or build.source.config.max_pages or build.settings.crawl_max_pages,
-            build.settings.crawl_delay_s,
-            build.headers,
-        )
+        crawl = _crawl(build, known)
         return crawl.outcomes(), lambda: crawl.found
     if build.job.type == "index_docs":
         return builtin_outcomes(done, build.embedder.count_tokens), lambda: 0
     if build.job.type == "index_documents":
-        unchanged = await pages.all_of(build.db, build.former.seq) if build.former else []
+        is_same_reader = build.former is not None and build.former.extractor == EXTRACTOR
+        unchanged = await pages.all_of(build.db, build.former.seq) if build.former and is_same_reader else []
         total = len(await documents.all_of(build.db, build.source.id))
         outcomes = uploaded_outcomes(build.db, build.source.id, unchanged, done, build.embedder.count_tokens)
         return outcomes, lambda: total
@@ -108,7 +112,22 @@ async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[P
     if former is None:
         raise FlowChatError("no_live_version", "There is nothing to index anew: recrawl the source instead.")
     stored = await pages.all_of(build.db, former.seq)
-    return stored_outcomes(build.db, stored, done), lambda: former.pages
+    return stored_outcomes(build.db, former.seq, stored, done), lambda: former.pages
+
+
+def _crawl(build: Build, known: list[Page]) -> Crawl:
+    settings, source = build.settings, build.source
+    max_pages = build.job.max_pages or source.config.max_pages or settings.crawl_max_pages
+    return Crawl(
+        source,
+        Site(source.url or "", build.fetcher, build.headers, settings.crawl_delay_s),
+        known,
+        build.hashes,
+        Former(build.db, build.live),
+        build.embedder.count_tokens,
+        Limits(max_pages, settings.crawl_concurrency),
+        build.renderer,
+    )
 
 
 async def _batches(outcomes: AsyncIterator[PageOutcome]) -> AsyncGenerator[list[PageOutcome], None]:
@@ -175,10 +194,12 @@ async def _index(build: Build, batch: list[PageOutcome], embedded: Embedded, fou
         _hold(conn, build)
         counted = progress
         for outcome, page_vectors in zip(batch, embedded.vectors, strict=True):
-            counted = count(counted, *_store_page(conn, build.version.seq, outcome, page_vectors, hashes))
-        counted = replace(counted, total=max(found, counted.done))
+            stored = _store_page(conn, build.version.seq, outcome, page_vectors, hashes)
+            counted = count(counted, stored, len(stored.chunks))
+        embedded_so_far = progress.embedded + embedded.fresh
+        counted = build.pace.timed(replace(counted, total=max(found, counted.done), embedded=embedded_so_far))
         jobs.set_progress(conn, build.job.id, counted)
-        _record_usage(conn, build.job, counted.indexed - progress.indexed, embedded.fresh)
+        _record_usage(conn, build.job, crawled(counted) - crawled(progress), embedded.fresh)
         return counted
 
     build.progress = await build.db.write(transaction)
@@ -191,50 +212,44 @@ def _hold(conn: Connection, build: Build) -> None:
         raise Canceled("another worker has this job")
 
 
-def _record_usage(conn: Connection, job: Job, indexed: int, embedded: int) -> None:
+def _record_usage(conn: Connection, job: Job, pages_crawled: int, embedded: int) -> None:
     """What the batch cost. Chunks of pages that turned out to be duplicates were embedded all the same."""
-    crawled = indexed if job.type == "crawl" else 0
-    if crawled or embedded:
-        billable = 0 if jobs.is_free_crawl(conn, job) else crawled
-        counts = UsageCounts(pages_crawled=crawled, chunks_embedded=embedded, billable_pages=billable)
+    pages_crawled = pages_crawled if job.type == "crawl" else 0
+    if pages_crawled or embedded:
+        billable = 0 if jobs.is_free_crawl(conn, job) else pages_crawled
+        counts = UsageCounts(pages_crawled=pages_crawled, chunks_embedded=embedded, billable_pages=billable)
         usage.record(conn, job.tenant_id, counts, source_id=job.source_id, job_id=job.id)
 
 
 def _store_page(
     conn: Connection, version: int, outcome: PageOutcome, vectors: Vectors, hashes: dict[str, str]
-) -> tuple[PageStatus, str | None, int]:
-    """Store one page; returns its status, the reason, and its chunks. One that says what another says is skipped."""
+) -> PageOutcome:
+    """Store one page; returns what it became. One that says what another says is skipped."""
     twin = hashes.get(outcome.content_hash) if outcome.content_hash else None
     indexed = outcome.status == "indexed" and twin in (None, outcome.url)
-    status, reason = outcome.status, outcome.reason
     if outcome.status == "indexed" and not indexed:
-        status, reason = "skipped", "duplicate"
-    page_id = pages.finish(
-        conn,
-        version,
-        outcome.url,
-        outcome.depth,
-        status,
-        reason=reason,
-        http_status=outcome.http_status,
-        title=outcome.title,
-        content_hash=outcome.content_hash,
-    )
+        facts = replace(outcome.facts, duplicate_of=twin)
+        outcome = replace(outcome, status="skipped", reason="duplicate", facts=facts, chunks=())
+    page_id = pages.finish(conn, version, outcome)
     pages.enqueue(conn, version, [(link, outcome.depth + 1) for link in outcome.links])
     if not indexed:
-        return status, reason, 0
+        return outcome
     chunk_store.insert(conn, version, page_id, outcome.title, outcome.chunks, vectors)
     if outcome.content_hash:
         hashes[outcome.content_hash] = outcome.url
-    return status, reason, len(outcome.chunks)
+    return outcome
 
 
 async def _go_live(build: Build) -> bool:
+    # Counted anew: some pages were looked at twice.
+    known = await pages.all_of(build.db, build.version.seq)
+    build.progress = progress_of(known, build.progress, build.progress.chunks)
     await _check_usable(build)
 
     def transaction(conn: Connection) -> bool:
         _hold(conn, build)
         job = replace(build.job, version_id=build.version.id)
+        jobs.set_progress(conn, job.id, build.progress)
         ending.go_live(conn, build.version, job, build.source, build.progress)
         if job.type == "index_documents" and not _is_current(conn, build):
             _begin_next(conn, build)
@@ -274,10 +289,29 @@ async def _check_usable(build: Build) -> None:
         told = ", ".join(f"{reason} ({number})" for reason, number in counts.most_common(3)) or "no pages"
         advice = " FLOWCHAT_ALLOW_PRIVATE_HOSTS lets it be crawled." if "address_not_public" in counts else ""
         raise SiteFault("nothing_indexed", f"No page of {site} was usable: {told}.{advice}")
+    await _check_not_emptied(build)
     live, unavailable = await pages.count_unavailable(build.db, build.source.live_version or "", build.version.seq)
     if unavailable * 2 > live:
         raise SiteFault(
             "site_unavailable",
             f"{site} was out of order: {unavailable} of the {live} pages that were indexed before could not be "
             "fetched. They stay as they were. Recrawl when the site is up again.",
+        )
+
+
+async def _check_not_emptied(build: Build) -> None:
+    """Raise SiteFault where a source would lose most of its pages, other than those its owner has left out."""
+    if build.job.type != "crawl" or build.job.accept_removals or build.live is None:
+        return
+    scope = Scope(build.source.url or "", build.source.config)
+    missing = await pages.missing(build.db, build.live.seq, build.version.seq)
+    gone = Counter(reason or "no_longer_linked" for url, reason in missing if scope.wants(url))
+    gone.pop("max_pages", None)
+    wanted = build.live.pages - len(missing) + gone.total()
+    if gone.total() >= MIN_MASS_REMOVAL and build.progress.indexed * 2 < wanted:
+        told = ", ".join(f"{reason} ({number})" for reason, number in gone.most_common(3))
+        raise SiteFault(
+            "mass_removal",
+            f"{gone.total()} of the {build.live.pages} pages of {build.source.url} would be removed: {told}. They stay "
+            "as they were. If that is how the site is now, recrawl with accept_removals.",
         )

@@ -6,21 +6,27 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from flowchat.domain import Job, JobProgress, JobStatus, Source, Version
+from flowchat.domain import Job, JobProgress, JobStatus, Source, Version, now
 from flowchat.errors import FlowChatError
 from flowchat.ingest import disposal, ending, pipeline
-from flowchat.ingest.crawl import SiteFault
 from flowchat.ingest.documents import builtin_hash
+from flowchat.ingest.site import SiteFault
 from flowchat.net.fetch import Fetcher
+from flowchat.net.render import Renderer
 from flowchat.services import source_auth
 from flowchat.services.context import Appliance, Context
+from flowchat.services.queueing import extractor_for
+from flowchat.settings import Settings
 from flowchat.store import documents, jobs, sources, versions
 from flowchat.store.database import Connection
 
 RENEW_S = 5.0
+LOOK_AT_JOB_S = 1.0
 LOOK_S = 0.25
 
 log = logging.getLogger(__name__)
@@ -34,12 +40,12 @@ async def wake_waiting(app: Context) -> None:
 
 @dataclass(slots=True)
 class _Lease:
-    """This worker's hold of a job. `lost_by` says why it must let go."""
+    """This worker's hold of a job. `lost_by` says why it must let go; "taken": paused, or another worker's."""
 
     job: Job
     owner: str
     stopping: threading.Event
-    lost_by: Literal["", "cancel", "stop", "other worker"] = ""
+    lost_by: Literal["", "cancel", "stop", "taken"] = ""
     build: pipeline.Build | None = None
 
     @property
@@ -54,6 +60,14 @@ class _Lease:
             raise pipeline.Canceled(self.lost_by)
 
 
+@dataclass(frozen=True, slots=True)
+class _Net:
+    """How a job reaches sites."""
+
+    fetcher: Fetcher
+    renderer: Renderer | None
+
+
 async def run(app: Appliance, job_id: str) -> None:
     """Work on a job until it ends, unless somebody else does. May be called any number of times for one job.
 
@@ -62,7 +76,26 @@ async def run(app: Appliance, job_id: str) -> None:
     lease = await _claim(app, job_id)
     if lease is None:
         return
-    work = asyncio.create_task(_work(app, lease))
+    async with _net(app.settings) as net:
+        await _do(app, lease, net)
+    if lease.lost_by != "stop":
+        await dispose(app)
+
+
+@asynccontextmanager
+async def _net(settings: Settings) -> AsyncIterator[_Net]:
+    """Closed however the work ends, and not by whoever does it: that may be cancelled at any moment."""
+    net = _Net(Fetcher(settings), Renderer(settings) if settings.renderer else None)
+    try:
+        yield net
+    finally:
+        await net.fetcher.aclose()
+        if net.renderer is not None:
+            await net.renderer.aclose()
+
+
+async def _do(app: Appliance, lease: _Lease, net: _Net) -> None:
+    work = asyncio.create_task(_work(app, lease, net))
     watch = asyncio.create_task(_watch(app, lease, work))
     try:
         await work
@@ -79,14 +112,12 @@ async def run(app: Appliance, job_id: str) -> None:
     except FlowChatError as error:
         await _end(app, lease, "failed", error.message, is_fetched=lease.is_fetched)
     except Exception:
-        log.exception("job %s failed", job_id)
+        log.exception("job %s failed", lease.job.id)
         message = "An unexpected error stopped this job; the appliance's log has the details."
         await _end(app, lease, "failed", message, is_fetched=lease.is_fetched)
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
-    if lease.lost_by != "stop":
-        await dispose(app)
 
 
 async def dispose(app: Appliance) -> None:
@@ -113,58 +144,52 @@ async def _claim(app: Appliance, job_id: str) -> _Lease | None:
     return _Lease(claimed or job, owner, app.stopping)
 
 
-async def _work(app: Appliance, lease: _Lease) -> None:
+async def _work(app: Appliance, lease: _Lease, net: _Net) -> None:
     if lease.job.attempts > jobs.MAX_ATTEMPTS:
         raise FlowChatError("too_many_attempts", f"Given up after {jobs.MAX_ATTEMPTS} interruptions.")
-    fetcher = Fetcher(app.settings)
-    try:
-        is_done = False
-        while not is_done:
-            lease.build = await _build(app, lease, fetcher)
-            is_done = await pipeline.run(lease.build)
-    finally:
-        await fetcher.aclose()
+    is_done = False
+    while not is_done:
+        lease.build = await _build(app, lease, net)
+        is_done = await pipeline.run(lease.build)
 
 
-async def _build(app: Appliance, lease: _Lease, fetcher: Fetcher) -> pipeline.Build:
+async def _build(app: Appliance, lease: _Lease, net: _Net) -> pipeline.Build:
     job = await jobs.get(app.db, lease.job.id) or lease.job
     source = await sources.get(app.db, job.tenant_id, job.source_id or "")
     if source is None:
         raise FlowChatError("source_gone", "The source of this job is gone.")
-    live = await versions.get(app.db, source.live_version or "")
     return pipeline.Build(
         settings=app.settings,
         db=app.db,
         embedder=app.engines.embedder,
         gate=app.gate,
-        fetcher=fetcher,
+        fetcher=net.fetcher,
+        renderer=net.renderer,
         job=job,
         owner=lease.owner,
         source=source,
         version=await _version(app, lease, job, source),
         check=lease.check,
         headers=source_auth.headers(app.settings.data_dir, source),
-        former=live if live is not None and live.embedder == app.engines.embedder.name else None,
+        live=await versions.get(app.db, source.live_version or ""),
     )
 
 
 async def _version(app: Appliance, lease: _Lease, job: Job, source: Source) -> Version:
-    """The job's version, or a new one in its place if the embedder or the documents have changed since."""
+    """The job's version, or a new one in its place if the embedder, the extractor or the documents have changed."""
     embedder = app.engines.embedder.name
 
     def transaction(conn: Connection) -> str:
         if not jobs.renew(conn, job.id, lease.owner):
             raise pipeline.Canceled("another worker has this job")
         content_hash = _content_hash(conn, job, source)
+        extractor = extractor_for(conn, source, job.type)
         begun = versions.find(conn, source.id, job.version_id or "")
-        if begun is not None and (begun.status, begun.embedder, begun.content_hash) == (
-            "building",
-            embedder,
-            content_hash,
-        ):
+        wanted = ("building", embedder, content_hash, extractor)
+        if begun is not None and (begun.status, begun.embedder, begun.content_hash, begun.extractor) == wanted:
             return begun.id
         versions.fail_building(conn, source.id)
-        version_id = versions.insert(conn, source.id, embedder, content_hash)
+        version_id = versions.insert(conn, source.id, embedder, content_hash, extractor)
         jobs.set_version(conn, job.id, version_id)
         jobs.set_progress(conn, job.id, JobProgress())
         return version_id
@@ -188,14 +213,14 @@ def _content_hash(conn: Connection, job: Job, source: Source) -> str | None:
 
 async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> None:
     """Renew the lease, and stop the work when that must end."""
-    renew_at = 0.0
+    look_at = 0.0
     while not lease.lost_by:
         if lease.stopping.is_set():
             lease.lost_by = "stop"
-        elif time.monotonic() >= renew_at:
-            renew_at = time.monotonic() + RENEW_S
+        elif time.monotonic() >= look_at:
+            look_at = time.monotonic() + LOOK_AT_JOB_S
             try:
-                await _renew(app, lease)
+                await _look_at_job(app, lease)
             except Exception:
                 log.exception("renewing the lease of job %s failed; it is tried again", lease.job.id)
         if not lease.lost_by:
@@ -203,12 +228,13 @@ async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> Non
     work.cancel()
 
 
-async def _renew(app: Appliance, lease: _Lease) -> None:
-    held = await app.db.write(lambda conn: jobs.renew(conn, lease.job.id, lease.owner))
-    job = await jobs.get(app.db, lease.job.id)
-    if not held:
-        lease.lost_by = "other worker"
-    elif job is not None and job.cancel_requested:
+async def _look_at_job(app: Appliance, lease: _Lease) -> None:
+    is_held, is_canceled, until = await jobs.hold(app.db, lease.job.id, lease.owner)
+    if is_held and until < now(jobs.LEASE_S - RENEW_S):
+        is_held = await app.db.write(lambda conn: jobs.renew(conn, lease.job.id, lease.owner))
+    if not is_held:
+        lease.lost_by = "taken"
+    elif is_canceled:
         lease.lost_by = "cancel"
 
 

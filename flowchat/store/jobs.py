@@ -18,25 +18,27 @@ def insert(
     job_type: JobType,
     source_id: str,
     version_id: str,
+    *,
     max_pages: int | None = None,
+    accept_removals: bool = False,
 ) -> str:
     """A queued job; returns its id. Raises sqlite3.IntegrityError if the source has an active one."""
     job_id = new_id("job")
     conn.execute(
-        "insert into jobs (id, tenant_id, type, source_id, version_id, status, created_at, max_pages)"
-        " values (?, ?, ?, ?, ?, 'queued', ?, ?)",
-        (job_id, tenant_id, job_type, source_id, version_id, now(), max_pages),
+        "insert into jobs (id, tenant_id, type, source_id, version_id, status, created_at, max_pages, accept_removals)"
+        " values (?, ?, ?, ?, ?, 'queued', ?, ?, ?)",
+        (job_id, tenant_id, job_type, source_id, version_id, now(), max_pages, accept_removals),
     )
     return job_id
 
 
 def claim(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
-    """Take a job that is queued, or whose worker has stopped renewing its lease."""
+    """Take a job that is queued and not paused, or whose worker has stopped renewing its lease."""
     moment = now()
     taken = conn.execute(
         "update jobs set status = 'running', lease_owner = ?, lease_until = ?, attempts = attempts + 1,"
         " started_at = coalesce(started_at, ?)"
-        " where id = ? and (status = 'queued' or (status = 'running' and lease_until < ?))",
+        " where id = ? and paused_at is null and (status = 'queued' or (status = 'running' and lease_until < ?))",
         (owner, now(LEASE_S), moment, job_id, moment),
     )
     return taken.rowcount == 1
@@ -60,6 +62,21 @@ def release(conn: sqlite3.Connection, job_id: str, owner: str) -> None:
     )
 
 
+def pause(conn: sqlite3.Connection, job_id: str) -> None:
+    """Take a job from its worker, if it has one, until it is resumed. That is no interruption that counts."""
+    conn.execute(
+        "update jobs set paused_at = ?, status = 'queued', attempts = attempts - (status = 'running'),"
+        " lease_owner = null, lease_until = null"
+        " where id = ? and status in ('queued', 'running') and paused_at is null",
+        (now(), job_id),
+    )
+
+
+def resume(conn: sqlite3.Connection, job_id: str) -> None:
+    """Let workers take a paused job again."""
+    conn.execute("update jobs set paused_at = null where id = ?", (job_id,))
+
+
 def set_version(conn: sqlite3.Connection, job_id: str, version_id: str) -> None:
     conn.execute("update jobs set version_id = ? where id = ?", (version_id, job_id))
 
@@ -71,7 +88,8 @@ def set_progress(conn: sqlite3.Connection, job_id: str, progress: JobProgress) -
 
 def finish(conn: sqlite3.Connection, job_id: str, status: JobStatus, error: str | None = None) -> None:
     conn.execute(
-        "update jobs set status = ?, error = ?, finished_at = ?, lease_owner = null, lease_until = null where id = ?",
+        "update jobs set status = ?, error = ?, finished_at = ?, lease_owner = null, lease_until = null,"
+        " paused_at = null where id = ?",
         (status, error, now(), job_id),
     )
 
@@ -132,15 +150,29 @@ async def page(
     return [_job(row) for row in rows]
 
 
+async def hold(db: Database, job_id: str, owner: str) -> tuple[bool, bool, str]:
+    """(whether the worker has the job, whether that is to be canceled, until when the worker's lease lasts)."""
+    row = await db.row(
+        "select status = 'running' and lease_owner = ? as is_held, cancel_requested, lease_until from jobs"
+        " where id = ?",
+        (owner, job_id),
+    )
+    if row is None or not row["is_held"]:
+        return False, False, ""
+    return True, bool(row["cancel_requested"]), row["lease_until"]
+
+
 async def active_of(db: Database, source_id: str) -> Job | None:
     row = await db.row("select * from jobs where source_id = ? and status in ('queued', 'running')", (source_id,))
     return _job(row) if row else None
 
 
 async def waiting(db: Database) -> list[str]:
-    """Ids of jobs that a worker should take: queued, or with a lease that has run out. Oldest first."""
+    """Ids of jobs that a worker should take: queued and not paused, or with a lease that has run out. Oldest first."""
     rows = await db.rows(
-        "select id from jobs where status = 'queued' or (status = 'running' and lease_until < ?) order by id", (now(),)
+        "select id from jobs where (status = 'queued' and paused_at is null)"
+        " or (status = 'running' and lease_until < ?) order by id",
+        (now(),),
     )
     return [row["id"] for row in rows]
 
@@ -161,4 +193,6 @@ def _job(row: Row) -> Job:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         max_pages=row["max_pages"],
+        accept_removals=bool(row["accept_removals"]),
+        paused_at=row["paused_at"],
     )

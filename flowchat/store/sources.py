@@ -9,9 +9,9 @@ from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
 from flowchat.store.tenants import refused_if_closed
 
-_UNCOUNTED = "select s.*, 0 as pages, 0 as chunks from sources s"
+_UNCOUNTED = "select s.*, 0 as pages, 0 as chunks, '' as language from sources s"
 _SELECT = """
-    select s.*,
+    select s.*, coalesce(v.language, '') as language,
         (select count(*) from pages p where p.version = v.seq and p.status = 'indexed') as pages,
         (select count(*) from chunks c where c.version = v.seq) as chunks
     from sources s left join versions v on v.id = s.live_version
@@ -78,6 +78,15 @@ def slugs(conn: sqlite3.Connection, tenant_id: str) -> set[str]:
 def set_status(conn: sqlite3.Connection, source_id: str, status: SourceStatus) -> None:
     """A revoked source stays revoked."""
     conn.execute("update sources set status = ? where id = ? and status <> 'revoked'", (status, source_id))
+
+
+def set_paused(conn: sqlite3.Connection, source_id: str) -> None:
+    """Its job has stopped for now, so nobody crawls it: it answers as before, or waits for its first version."""
+    conn.execute(
+        "update sources set status = iif(live_version is null, 'pending', 'ready')"
+        " where id = ? and status = 'crawling'",
+        (source_id,),
+    )
 
 
 def set_next_crawl(conn: sqlite3.Connection, source_id: str, next_crawl: str) -> None:
@@ -215,4 +224,5 @@ def _source(row: Row) -> Source:
         auth=row["auth"],
         revoked_at=row["revoked_at"],
         is_builtin=bool(row["is_builtin"]),
+        language=row["language"],
     )

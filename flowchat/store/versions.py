@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
-from flowchat.domain import Version, new_id, now
+from flowchat.domain import EXTRACTOR, Version, new_id, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
 
@@ -18,13 +18,19 @@ _SELECT = """
 """
 
 
-def insert(conn: sqlite3.Connection, source_id: str, embedder: str, content_hash: str | None = None) -> str:
+def insert(
+    conn: sqlite3.Connection,
+    source_id: str,
+    embedder: str,
+    content_hash: str | None = None,
+    extractor: int = EXTRACTOR,
+) -> str:
     """A new version in state `building`; returns its id."""
     version_id = new_id("ver")
     conn.execute(
-        "insert into versions (id, source_id, number, status, embedder, content_hash, created_at)"
-        " select ?, ?, coalesce(max(number), 0) + 1, 'building', ?, ?, ? from versions where source_id = ?",
-        (version_id, source_id, embedder, content_hash, now(), source_id),
+        "insert into versions (id, source_id, number, status, embedder, extractor, content_hash, created_at)"
+        " select ?, ?, coalesce(max(number), 0) + 1, 'building', ?, ?, ?, ? from versions where source_id = ?",
+        (version_id, source_id, embedder, extractor, content_hash, now(), source_id),
     )
     return version_id
 
@@ -34,6 +40,18 @@ def make_live(conn: sqlite3.Connection, version: Version) -> None:
     conn.execute("update versions set status = 'former' where source_id = ? and status = 'live'", (version.source_id,))
     conn.execute("update versions set status = 'live', live_at = ? where id = ?", (now(), version.id))
     conn.execute("update sources set live_version = ? where id = ?", (version.id, version.source_id))
+
+
+def set_changes(conn: sqlite3.Connection, version_id: str, former_id: str, counts: tuple[int, int, int]) -> None:
+    """The version that was live before it, and how many pages were (added, changed, removed) since that."""
+    conn.execute(
+        "update versions set former = ?, added = ?, changed = ?, removed = ? where id = ?",
+        (former_id, *counts, version_id),
+    )
+
+
+def set_language(conn: sqlite3.Connection, version_id: str, language: str) -> None:
+    conn.execute("update versions set language = ? where id = ?", (language, version_id))
 
 
 def fail_building(conn: sqlite3.Connection, source_id: str) -> None:
@@ -70,6 +88,12 @@ async def of_source(db: Database, source_id: str, version_id: str, *, is_counted
     return _version(row) if row else None
 
 
+async def newest(db: Database, source_id: str) -> Version | None:
+    """The version that was begun last, uncounted."""
+    row = await db.row(_UNCOUNTED + " where v.source_id = ? order by v.number desc limit 1", (source_id,))
+    return _version(row) if row else None
+
+
 async def page(db: Database, source_id: str, cursor: Cursor) -> list[Version]:
     rows = await newest_first(db, _SELECT, cursor, {"v.source_id = ?": source_id}, by="v.id")
     return [_version(row) for row in rows]
@@ -95,17 +119,33 @@ async def live(db: Database, source_ids: Sequence[str]) -> list[Version]:
     return [_version(row) for row in rows]
 
 
-async def disposable(db: Database) -> list[int]:
-    """Seqs of versions whose content nothing needs.
+async def has_pages(db: Database, version: Version) -> bool:
+    """Whether none of its pages has been deleted, or may be at any moment."""
+    return version.seq not in await disposable(db, version.source_id)
 
-    They are failed ones, former ones beyond the last KEEP_FORMER, and those of revoked sources.
+
+async def disposable(db: Database, source_id: str | None = None) -> list[int]:
+    """Seqs of versions (of one source, or of all) that nothing needs.
+
+    They are former ones beyond the last KEEP_FORMER, failed ones with a newer version, and those of revoked sources.
     """
     rows = await db.rows(
-        "select v.seq from (select seq, source_id, status, row_number() over"
-        " (partition by source_id, status order by number desc) as age from versions) v"
-        " join sources s on s.id = v.source_id"
-        " where v.status = 'failed' or (v.status = 'former' and (v.age > ? or s.status = 'revoked'))",
-        (KEEP_FORMER,),
+        "select v.seq from (select seq, source_id, status,"
+        " row_number() over (partition by source_id, status order by number desc) as age,"
+        " row_number() over (partition by source_id order by number desc) as overall_age"
+        " from versions where ?1 is null or source_id = ?1) v join sources s on s.id = v.source_id"
+        " where (v.status = 'failed' and (v.overall_age > 1 or s.status = 'revoked'))"
+        " or (v.status = 'former' and (v.age > ?2 or s.status = 'revoked'))",
+        (source_id, KEEP_FORMER),
+    )
+    return [row["seq"] for row in rows]
+
+
+async def failed_with_chunks(db: Database) -> list[int]:
+    """Seqs of failed versions that have chunks left: these never answer. Their pages tell why they failed."""
+    rows = await db.rows(
+        "select v.seq from versions v where v.status = 'failed'"
+        " and exists (select 1 from chunks c where c.version = v.seq)"
     )
     return [row["seq"] for row in rows]
 
@@ -147,4 +187,10 @@ def _version(row: Row) -> Version:
         created_at=row["created_at"],
         live_at=row["live_at"],
         content_hash=row["content_hash"],
+        extractor=row["extractor"],
+        former=row["former"],
+        added=row["added"],
+        changed=row["changed"],
+        removed=row["removed"],
+        language=row["language"],
     )

@@ -7,7 +7,7 @@ from appliance import operator
 from web_server import Served
 
 from flowchat.answer.pipeline import Answerer
-from flowchat.domain import NewChunk, Source
+from flowchat.domain import NewChunk, PageOutcome, Source
 from flowchat.services import keys
 from flowchat.services.key_requests import NewAdminKey
 from flowchat.store import chunks, pages, sources, tenants, versions
@@ -27,7 +27,7 @@ async def with_pipeline(served: Served) -> None:
         version_id = versions.insert(conn, source.id, app.engines.embedder.name)
         seq = int(conn.execute("select seq from versions where id = ?", (version_id,)).fetchone()[0])
         chunks.ensure_vectors(conn, app.engines.embedder.dims)
-        page = pages.finish(conn, seq, "https://shop.example/returns", 0, "indexed", title="Returns")
+        page = pages.finish(conn, seq, PageOutcome("https://shop.example/returns", 0, "indexed", title="Returns"))
         chunks.insert(conn, seq, page, "Returns", [NewChunk(RETURNS, ("Time",), "time")], vectors)
         return version_id
 

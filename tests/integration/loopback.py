@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeAlias
@@ -18,9 +19,14 @@ Connection: TypeAlias = Callable[[Reader, Writer], Awaitable[None]]
 
 
 class Server:
-    """Answers on a free port of loopback. `answers` maps paths to whole responses; a missing one is 404."""
+    """Answers on a free port of loopback. `answers` maps paths to whole responses; a missing one is 404.
+
+    With `has_etags` a page that is asked for by its ETag is sent only if it has changed; `bodies` counts those sent.
+    """
 
     def __init__(self) -> None:
+        self.has_etags = False
+        self.bodies = 0
         self.answers: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.connections = 0
@@ -34,8 +40,18 @@ class Server:
         while head := await reader.readuntil(b"\r\n\r\n"):
             self.requests.append(head.decode())
             path = head.split(b" ")[1].decode()
-            writer.write(self.answers.get(path, answer(status="404 Not Found")))
+            writer.write(self._answer(path, head.decode()))
             await writer.drain()
+
+    def _answer(self, path: str, head: str) -> bytes:
+        whole = self.answers.get(path, answer(status="404 Not Found"))
+        if not self.has_etags or not whole.startswith(b"HTTP/1.1 200"):
+            return whole
+        etag = f'"{zlib.crc32(whole)}"'
+        if f"if-none-match: {etag}" in head.lower():
+            return answer(status="304 Not Modified", etag=etag)
+        self.bodies += 1
+        return whole.replace(b"\r\n", f"\r\nETag: {etag}\r\n".encode(), 1)
 
 
 @asynccontextmanager

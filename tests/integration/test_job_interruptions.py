@@ -134,6 +134,39 @@ async def test_cancel(tmp_path: Path, small_batches: None, monkeypatch: pytest.M
             await jobs.cancel(app, actor, job.id)
 
 
+async def test_what_another_extractor_began_is_begun_anew(tmp_path: Path, small_batches: None) -> None:
+    embedder = FakeEmbedder()
+    async with site(chain()) as server, running(tmp_path, fake_engines(embedder=embedder)) as app:
+        _, job = await sources.create(app, await operator(app), NewSource(server.url + "/", slug="site"))
+        embedder.before_embedding = Interrupter(3, app.stopping.set)
+        job = await finished(app, job)
+        assert (job.status, job.progress.indexed) == ("queued", 4)
+        app.stopping.clear()
+        await app.db.write(lambda conn: conn.execute("update versions set extractor = extractor - 1"))
+        server.requests.clear()
+        ended = await finished(app, job)
+        assert (ended.status, ended.progress.indexed) == ("succeeded", PAGES) and ended.version_id != job.version_id
+        assert {"/", "/p1"} <= set(requested(server))
+        assert await versions.get(app.db, job.version_id or "") is None and await check(app.db) == []
+
+
+async def test_what_is_embedded_anew_stays_as_it_was_read(tmp_path: Path) -> None:
+    async with site(chain(2)) as server:
+        async with running(tmp_path) as app:
+            _, job = await sources.create(app, await operator(app), NewSource(server.url + "/", slug="site"))
+            await finished(app, job)
+            await app.db.write(lambda conn: conn.execute("update versions set extractor = 1"))
+        other = fake_engines(embedder=FakeEmbedder("other-embedder"))
+        async with running(tmp_path, other, embedder="other-embedder") as app:
+            await startup.queue_missing_work(app)
+            reindex = await job_store.active_of(app.db, job.source_id)
+            assert reindex is not None and (await finished(app, reindex)).status == "succeeded"
+            version = await versions.get(app.db, reindex.version_id or "")
+            assert version is not None
+            assert (version.status, version.extractor, version.embedder) == ("live", 1, "other-embedder")
+            assert (version.former, version.added, version.changed, version.removed) == (job.version_id, 0, 0, 0)
+
+
 async def test_one_job_at_a_time(tmp_path: Path) -> None:
     async with site(chain(2)) as server, running(tmp_path) as app:
         actor = await operator(app)

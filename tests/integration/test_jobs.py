@@ -13,6 +13,7 @@ from loopback import answer, redirect
 from flowchat.app import again_and_again
 from flowchat.errors import FlowChatError
 from flowchat.ingest import crawl
+from flowchat.ingest import site as site_module
 from flowchat.services import jobs, sources, worker
 from flowchat.services.check import check
 from flowchat.services.source_requests import NewSource
@@ -88,7 +89,7 @@ async def test_a_first_crawl_that_finds_nothing_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", ["", "503 Service Unavailable"])
 async def test_no_crawl_without_robots_txt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    monkeypatch.setattr(crawl, "RETRY_PAUSE_S", 0.0)
+    monkeypatch.setattr(site_module, "RETRY_PAUSE_S", 0.0)
     robots = answer(b"", status=status, retry_after="0") if status else b"broken\r\n\r\n"
     async with site({**chain(2), "/robots.txt": robots}) as server, running(tmp_path) as app:
         job = await crawled(app, server)
@@ -209,8 +210,8 @@ async def test_disposing_stops_with_the_appliance(tmp_path: Path) -> None:
     async with site({}) as server, running(tmp_path) as app:
         failed = await crawled(app, server)
         await app.db.write(lambda conn: conn.execute("delete from jobs"))
-        version_id = await app.db.write(lambda conn: versions.insert(conn, failed.source_id or "", "fake-embedder"))
-        await app.db.write(lambda conn: versions.fail_building(conn, failed.source_id or ""))
+        version_id = failed.version_id or ""
+        await app.db.write(lambda conn: versions.insert(conn, failed.source_id or "", "fake-embedder"))
         app.stopping.set()
         await worker.dispose(app)
         assert await versions.get(app.db, version_id) is not None

@@ -12,7 +12,7 @@ import pytest
 from appliance import running
 from fakes import FakeEmbedder
 
-from flowchat.domain import CrawlConfig, NewChunk, Source, new_id, now
+from flowchat.domain import CrawlConfig, NewChunk, PageOutcome, Source, new_id, now
 from flowchat.errors import FlowChatError
 from flowchat.services.check import check
 from flowchat.store import chunks, pages, sources, tenants, versions
@@ -234,7 +234,7 @@ async def index(db: Database, version_texts: dict[str, str]) -> tuple[int, FakeE
     def fill(conn: Connection) -> None:
         chunks.ensure_vectors(conn, embedder.dims)
         for url, text in version_texts.items():
-            page = pages.finish(conn, version.seq, url, 0, "indexed", title="T")
+            page = pages.finish(conn, version.seq, PageOutcome(url, 0, "indexed", title="T"))
             chunks.insert(
                 conn, version.seq, page, "T", [NewChunk(text, ("H",), "h 1")], embedder.embed_passages([text])
             )

@@ -77,6 +77,7 @@ def test_embedding_does_not_depend_on_the_neighbours(embedder: Embedder) -> None
 
 def test_tokens_are_counted_without_truncation(embedder: Embedder) -> None:
     assert embedder.count_tokens(["hello world", "word " * 1000, ""]) == [2, 1000, 0]
+    assert embedder.count_tokens(["don't re-index\tSQLite's FTS5\n(yet)."]) == [17]
 
 
 def test_reranker_prefers_the_passage_that_answers(reranker: Reranker) -> None:

@@ -14,7 +14,7 @@ from flowchat.answer.quote import says_the_same, select_quotes
 from flowchat.answer.rerank import Evidence
 from flowchat.answer.retrieve import fuse, query_words, standalone_query
 from flowchat.answer.verify import verify
-from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, Source, new_id, now
+from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, PageOutcome, Source, new_id, now
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
 from flowchat.errors import ModelError
@@ -47,7 +47,7 @@ async def fill(db: Database, embedder: FakeEmbedder) -> str:
         version_id = versions.insert(conn, source.id, embedder.name)
         seq = int(conn.execute("select seq from versions").fetchone()[0])
         chunks.ensure_vectors(conn, embedder.dims)
-        page = pages.finish(conn, seq, "http://site/plans", 0, "indexed", title="Plans")
+        page = pages.finish(conn, seq, PageOutcome("http://site/plans", 0, "indexed", title="Plans"))
         chunks.insert(conn, seq, page, "Plans", [new], vectors)
         return version_id
 

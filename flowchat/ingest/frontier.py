@@ -1,0 +1,94 @@
+"""What a crawl knows of a site's addresses, and which comes next."""
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Iterable
+
+from flowchat.domain import Page, PageOutcome
+from flowchat.ingest.duplicates import different_bits
+from flowchat.net.urls import is_trap, shape
+
+MAX_BARREN = 20  # addresses of one shape in a row that bring nothing new, such as the months of an empty calendar
+MAX_VARIANTS = {2: 500, 3: 50}  # addresses of one path with so many query parameters, or more: filters of a shop
+MAX_ALIKE_BITS = 9  # of 48: unrelated texts differ in 24
+_REMEMBERED = 8  # pages of one shape to which the next one is compared
+_TELLING = ("indexed", "no_content", "noindex", "near_duplicate", "canonical_elsewhere", "needs_javascript")
+
+
+class Frontier:
+    """Up to `max_urls` URLs once each, with their depth, and those still to fetch: few query parameters first.
+
+    Pages without parameters are what a site is about; combinations of parameters have no end.
+    """
+
+    def __init__(self, pages: Iterable[Page], max_urls: int) -> None:
+        self.max_urls = max_urls
+        self.known: set[str] = set()
+        self._queue: list[tuple[int, int, str, int]] = []
+        for page in pages:
+            self.known.add(page.url)
+            if page.status == "queued":
+                self._push(page.url, page.depth)
+
+    def add(self, url: str, depth: int) -> bool:
+        """False for a URL that is known already, or one too many."""
+        if url in self.known or len(self.known) >= self.max_urls:
+            return False
+        self.known.add(url)
+        self._push(url, depth)
+        return True
+
+    def _push(self, url: str, depth: int) -> None:
+        heapq.heappush(self._queue, (_parameters(url), len(self.known), url, depth))
+
+    def again(self, url: str, depth: int) -> None:
+        """Fetch a URL once more."""
+        self._push(url, depth)
+
+    def __bool__(self) -> bool:
+        """Whether there is something to fetch."""
+        return bool(self._queue)
+
+    def next(self) -> tuple[str, int] | None:
+        if not self._queue:
+            return None
+        *_, url, depth = heapq.heappop(self._queue)
+        return url, depth
+
+
+class Traps:
+    """Tells addresses that a site generates without end from those of its pages, by what the ones before brought."""
+
+    def __init__(self) -> None:
+        self._barren: Counter[str] = Counter()
+        self._variants: Counter[str] = Counter()
+        self._recent: dict[str, deque[int]] = {}
+
+    def holds(self, url: str) -> bool:
+        """Whether a URL, about to be fetched, leads into a trap."""
+        if is_trap(url) or self._barren[shape(url)] >= MAX_BARREN:
+            return True
+        parameters = min(_parameters(url), max(MAX_VARIANTS))
+        if parameters not in MAX_VARIANTS:
+            return False
+        path = f"{parameters} {url.partition('?')[0]}"
+        self._variants[path] += 1
+        return self._variants[path] > MAX_VARIANTS[parameters]
+
+    def learn(self, outcome: PageOutcome) -> None:
+        """What a fetched page has brought: a text unlike those of its kind, or links to pages of another kind."""
+        kind = shape(outcome.url)
+        if kind == outcome.url or (outcome.reason or outcome.status) not in _TELLING:
+            return
+        recent = self._recent.setdefault(kind, deque(maxlen=_REMEMBERED))
+        simhash = outcome.facts.simhash
+        is_alike = simhash is not None and any(different_bits(simhash, other) <= MAX_ALIKE_BITS for other in recent)
+        is_new = (outcome.status == "indexed" and not is_alike) or any(shape(link) != kind for link in outcome.links)
+        self._barren[kind] = 0 if is_new else self._barren[kind] + 1
+        if simhash is not None:
+            recent.append(simhash)
+
+
+def _parameters(url: str) -> int:
+    query = url.partition("?")[2]
+    return query.count("&") + 1 if query else 0

@@ -1,0 +1,68 @@
+"""What a crawl fetches next, and what it takes for a trap."""
+
+from flowchat.domain import Page, PageFacts, PageOutcome
+from flowchat.ingest.duplicates import simhash
+from flowchat.ingest.frontier import MAX_BARREN, MAX_VARIANTS, Frontier, Traps
+
+SITE = "https://example.com"
+
+
+def test_pages_come_before_their_variants() -> None:
+    frontier = Frontier([], 100)
+    for path in ("/a?x=1&y=2", "/a?x=1", "/a", "/b"):
+        assert frontier.add(SITE + path, 1)
+    assert not frontier.add(SITE + "/a", 1)
+    paths = [item[0].removeprefix(SITE) for item in iter(frontier.next, None)]
+    assert paths == ["/a", "/b", "/a?x=1", "/a?x=1&y=2"]
+
+
+def test_an_interrupted_crawl_goes_on_with_what_was_queued() -> None:
+    pages = [Page(1, SITE + "/done", 0, "indexed"), Page(2, SITE + "/next", 3, "queued")]
+    frontier = Frontier(pages, 2)
+    assert not frontier.add(SITE + "/one-too-many", 1)
+    assert frontier.next() == (SITE + "/next", 3)
+    assert not frontier
+    frontier.again(SITE + "/done", 0)
+    assert frontier and frontier.next() == (SITE + "/done", 0)
+
+
+def page(path: str, text: str, *links: str) -> PageOutcome:
+    return PageOutcome(SITE + path, 0, "indexed", links=links, facts=PageFacts(simhash=simhash(text)))
+
+
+def test_a_calendar_is_a_trap_and_articles_are_none() -> None:
+    traps = Traps()
+    days = "Mo Tu We Th Fr Sa Su " + " ".join(map(str, range(1, 29)))
+    for month in range(MAX_BARREN + 1):
+        assert not traps.holds(f"{SITE}/calendar?month={month}")
+        traps.learn(page(f"/calendar?month={month}", days, f"{SITE}/calendar?month={month + 1}"))
+        traps.learn(page(f"/articles/{month}", f"An article on subject{month} by author{month} in place{month}."))
+    assert traps.holds(f"{SITE}/calendar?month=99")
+    assert not traps.holds(f"{SITE}/articles/99")
+
+
+def test_a_list_that_leads_to_pages_is_no_trap() -> None:
+    traps = Traps()
+    for number in range(MAX_BARREN + 5):
+        traps.learn(page(f"/list?page={number}", "The same words above every list.", f"{SITE}/item-{number}.html"))
+    assert not traps.holds(f"{SITE}/list?page=99")
+
+
+def test_pages_that_say_nothing_of_their_kind_teach_nothing() -> None:
+    traps = Traps()
+    for number in range(MAX_BARREN + 5):
+        traps.learn(PageOutcome(f"{SITE}/old/{number}", 0, "skipped", "redirected"))
+        traps.learn(PageOutcome(f"{SITE}/old/{number}", 0, "failed", "http_404"))
+    assert not traps.holds(f"{SITE}/old/99")
+
+
+def test_combinations_of_filters_are_bounded() -> None:
+    traps = Traps()
+    held = [traps.holds(f"{SITE}/shop?color={n}&size={n}&sort={n}") for n in range(MAX_VARIANTS[3] + 10)]
+    assert held == [False] * MAX_VARIANTS[3] + [True] * 10
+    assert not traps.holds(f"{SITE}/shop?page=1")
+    assert not traps.holds(f"{SITE}/other?color=1&size=2&sort=3")
+
+
+def test_paths_that_repeat_themselves() -> None:
+    assert Traps().holds(SITE + "/a/b" * 8)
