@@ -1,4 +1,4 @@
-"""Jobs: what works in the background. Reading and cancelling them; `worker` does them."""
+"""Jobs: what works in the background. Reading, pausing and cancelling them; `worker` does them."""
 
 from typing import Annotated
 
@@ -63,11 +63,7 @@ async def cancel(app: Context, actor: Actor, job_id: str) -> Job:
     """
 
     def transaction(conn: Connection) -> None:
-        job = jobs.find(conn, job_id)
-        if job is None or job.tenant_id != actor.tenant_id:
-            raise NotFound("job", job_id)
-        if job.status not in ("queued", "running"):
-            raise Conflict("job_finished", f"The job {job.id} is over: {job.status}.")
+        job = _find_unfinished(conn, actor, job_id)
         if job.status == "queued":
             ending.give_up(conn, job, "canceled", None)
         else:
@@ -76,3 +72,52 @@ async def cancel(app: Context, actor: Actor, job_id: str) -> Job:
 
     await app.db.write(transaction)
     return await get(app, actor, job_id)
+
+
+@operation("jobs.pause", "write")
+async def pause(app: Context, actor: Actor, job_id: str) -> Job:
+    """Pause a job: it goes on where it was when it is resumed, also after a restart.
+
+    A running one stops within about a second. What it has stored stays, and no other job of its source begins before
+    it has ended. Doing it again changes nothing. Raises NotFound, and Conflict `job_finished`.
+    """
+
+    def transaction(conn: Connection) -> None:
+        job = _find_unfinished(conn, actor, job_id)
+        if job.paused_at is not None:
+            return
+        jobs.pause(conn, job.id)
+        if job.source_id is not None:
+            sources.set_paused(conn, job.source_id)
+        audit_log.insert(conn, actor, "jobs.pause", job.id)
+
+    await app.db.write(transaction)
+    return await get(app, actor, job_id)
+
+
+@operation("jobs.resume", "write")
+async def resume(app: Context, actor: Actor, job_id: str) -> Job:
+    """Let a paused job go on. One that is not paused stays as it is.
+
+    Raises NotFound, and Conflict `job_finished`.
+    """
+
+    def transaction(conn: Connection) -> None:
+        job = _find_unfinished(conn, actor, job_id)
+        if job.paused_at is None:
+            return
+        jobs.resume(conn, job.id)
+        audit_log.insert(conn, actor, "jobs.resume", job.id)
+
+    await app.db.write(transaction)
+    app.wake(job_id)
+    return await get(app, actor, job_id)
+
+
+def _find_unfinished(conn: Connection, actor: Actor, job_id: str) -> Job:
+    job = jobs.find(conn, job_id)
+    if job is None or job.tenant_id != actor.tenant_id:
+        raise NotFound("job", job_id)
+    if job.status not in ("queued", "running"):
+        raise Conflict("job_finished", f"The job {job.id} is over: {job.status}.")
+    return job

@@ -2,7 +2,7 @@
 
 import random
 
-from flowchat.domain import Actor, JobType, Schedule, Source, now
+from flowchat.domain import EXTRACTOR, Actor, JobType, Schedule, Source, now
 from flowchat.errors import Conflict
 from flowchat.services.context import Context
 from flowchat.store import audit_log, jobs, sources, versions
@@ -21,18 +21,36 @@ def queue(
     content_hash: str | None = None,
     *,
     max_pages: int | None = None,
+    accept_removals: bool = False,
 ) -> str:
     """A new version of the source and the job that builds it, in the caller's transaction; returns the job's id.
 
     Wake a worker after it. Raises Conflict `job_active`.
     """
-    active = jobs.active_id(conn, source.id)
+    active_id = jobs.active_id(conn, source.id)
+    active = jobs.find(conn, active_id) if active_id else None
     if active is not None:
-        raise Conflict("job_active", f"The job {active} is at work on '{source.slug}'. Wait for it, or cancel it.")
-    version_id = versions.insert(conn, source.id, embedder, content_hash)
+        state, advice = ("paused", "Resume it") if active.paused_at else ("at work", "Wait for it")
+        raise Conflict("job_active", f"The job {active.id} of '{source.slug}' is {state}. {advice}, or cancel it.")
+    extractor = extractor_for(conn, source, job_type)
+    version_id = versions.insert(conn, source.id, embedder, content_hash, extractor)
     if job_type == "crawl" and source.schedule is not None:
         sources.set_next_crawl(conn, source.id, next_crawl(source.schedule))
-    return jobs.insert(conn, source.tenant_id, job_type, source.id, version_id, max_pages)
+    return jobs.insert(
+        conn,
+        source.tenant_id,
+        job_type,
+        source.id,
+        version_id,
+        max_pages=max_pages,
+        accept_removals=accept_removals,
+    )
+
+
+def extractor_for(conn: Connection, source: Source, job_type: JobType) -> int:
+    """What reads the pages of a job's version: a `reindex` takes them from the live version as they were read."""
+    live = versions.find(conn, source.id, source.live_version or "") if job_type == "reindex" else None
+    return live.extractor if live else EXTRACTOR
 
 
 def next_crawl(schedule: Schedule) -> str:

@@ -88,6 +88,9 @@ class SourceChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RecrawlRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`max_pages` is for this crawl alone."""
+    """`max_pages` and `accept_removals` are for this crawl alone."""
 
     max_pages: MaxPages | None = None
+    accept_removals: Annotated[
+        bool, Meta(description="Whether this crawl may remove more than half of the pages that are indexed.")
+    ] = False

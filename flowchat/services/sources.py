@@ -19,6 +19,7 @@ from flowchat.services.operations import operation
 from flowchat.services.queueing import next_crawl, queue
 from flowchat.services.slugs import default_slug, free_slug
 from flowchat.services.source_requests import Auth, NewSource, RecrawlRequest, SourceChange
+from flowchat.services.source_warnings import warned
 from flowchat.store import audit_log, documents, events, jobs, sources
 from flowchat.store.database import Connection
 
@@ -29,7 +30,8 @@ _WHOLE = RecrawlRequest()
 @operation("sources.list", "read")
 async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[Source]:
     """List the sources, newest first."""
-    return await read_page(request, lambda cursor: sources.page(app.db, actor.tenant_id, cursor))
+    listed = await read_page(request, lambda cursor: sources.page(app.db, actor.tenant_id, cursor))
+    return replace(listed, items=[warned(app.settings, source) for source in listed.items])
 
 
 @operation("sources.get", "read")
@@ -38,7 +40,7 @@ async def get(app: Context, actor: Actor, id_or_slug: str) -> Source:
     source = await sources.get(app.db, actor.tenant_id, id_or_slug)
     if source is None:
         raise NotFound("source", id_or_slug)
-    return source
+    return warned(app.settings, source)
 
 
 async def find(app: Context, actor: Actor, id_or_slug: str) -> Source:
@@ -205,7 +207,14 @@ async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlR
         require_answering(source)
         audit_log.insert(conn, actor, "sources.recrawl", source.id)
         if source.url is not None:
-            return queue(conn, source, "crawl", app.settings.embedder, max_pages=request.max_pages)
+            return queue(
+                conn,
+                source,
+                "crawl",
+                app.settings.embedder,
+                max_pages=request.max_pages,
+                accept_removals=request.accept_removals,
+            )
         if source.is_builtin:
             return queue(conn, source, "index_docs", app.settings.embedder, builtin_hash())
         digest = documents.digest(conn, source.id)

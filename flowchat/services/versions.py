@@ -1,15 +1,31 @@
 """Versions of a source, and rolling back to a former one."""
 
-from flowchat.domain import Actor, JobProgress, Version
+from typing import Annotated
+
+from msgspec import Meta
+
+from flowchat.domain import Actor, ChangeType, JobProgress, PageChange, Source, Version
 from flowchat.errors import Conflict, NotFound
 from flowchat.ingest import ending
 from flowchat.services import sources
 from flowchat.services.context import Context
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
-from flowchat.store import audit_log, versions
+from flowchat.services.pages import PageId
+from flowchat.store import audit_log, changes, versions
 from flowchat.store import sources as source_store
 from flowchat.store.database import Connection
+
+
+class ChangesRequest(ListRequest, frozen=True, kw_only=True):
+    """Which changes are wanted, and against which version."""
+
+    starting_after: Annotated[PageId, Meta(description="The id of the last change of the list before.")] = ""
+    ending_before: Annotated[PageId, Meta(description="The id of the first change of the list after.")] = ""
+    against: Annotated[
+        str, Meta(max_length=64, description="Another version's id. Empty: the version that was live before it.")
+    ] = ""
+    change: Annotated[ChangeType | None, Meta(description="Changes of this kind alone.")] = None
 
 
 @operation("versions.list", "read")
@@ -68,3 +84,53 @@ def _require_usable(conn: Connection, version: Version, embedder: str) -> None:
             "other_embedder",
             f"Version {version.number} was embedded with {version.embedder}, not with {embedder}. Recrawl instead.",
         )
+
+
+@operation("versions.changes", "read")
+async def list_changes(
+    app: Context, actor: Actor, source_name: str, version_id: str, request: ChangesRequest
+) -> Listed[PageChange]:
+    """List the pages that a version has added, changed or removed, against the version that was live before it.
+
+    A version that never was live is compared with the live one. A source's first version has no changes. Raises
+    NotFound, and Conflict `version_building` or `version_not_kept`.
+    """
+    source = await sources.find(app, actor, source_name)
+    version = await _uncounted(app, source, version_id)
+    if version is None:
+        raise NotFound("version", version_id)
+    if version.status == "building":
+        raise Conflict("version_building", f"Version {version.number} is not finished: ask again when its job is.")
+    other = await _compared(app, source, version, request.against)
+    if other is None:
+        return Listed([], False)
+    for compared in (version, other):
+        if not await versions.has_pages(app.db, compared):
+            raise _not_kept(f"The pages of version {compared.number} are deleted.")
+    return await read_page(
+        request, lambda cursor: changes.page(app.db, version.seq, other.seq, cursor, change=request.change)
+    )
+
+
+async def _compared(app: Context, source: Source, version: Version, against: str) -> Version | None:
+    """What the version is compared with; None for a first version."""
+    if against:
+        other = await _uncounted(app, source, against)
+        if other is None:
+            raise NotFound("version", against, param="against")
+        return other
+    if version.former is not None:
+        former = await _uncounted(app, source, version.former)
+        if former is None:
+            raise _not_kept(f"The version that was live before version {version.number} is deleted.")
+        return former
+    is_unused = version.live_at is None and source.live_version is not None
+    return await _uncounted(app, source, source.live_version or "") if is_unused else None
+
+
+async def _uncounted(app: Context, source: Source, version_id: str) -> Version | None:
+    return await versions.of_source(app.db, source.id, version_id, is_counted=False)
+
+
+def _not_kept(reason: str) -> Conflict:
+    return Conflict("version_not_kept", f"{reason} Choose another one to compare with: send its id as `against`.")

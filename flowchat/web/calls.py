@@ -31,7 +31,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
 from flowchat.services.lists import Listed
 from flowchat.services.operations import OPERATIONS, Operation
 from flowchat.services.views.chat import AnswerView
-from flowchat.services.views.content import DocumentView, PageView, UploadedView, VersionView
+from flowchat.services.views.content import DocumentView, PageChangeView, PageView, UploadedView, VersionView
 from flowchat.services.views.conversations import (
     ConversationView,
     ErasedView,
@@ -120,6 +120,7 @@ CALLS = (
     Call("GET", "/v1/sources/{source}/versions", "versions.list", VersionView),
     Call("GET", "/v1/sources/{source}/versions/{version}", "versions.get", VersionView),
     Call("POST", "/v1/sources/{source}/versions/{version}/activate", "versions.activate", VersionView, problems=(409,)),
+    Call("GET", "/v1/sources/{source}/versions/{version}/changes", "versions.changes", PageChangeView, problems=(409,)),
     Call("GET", "/v1/sources/{source}/pages", "pages.list", PageView),
     Call("GET", "/v1/sources/{source}/documents", "documents.list", DocumentView),
     Call("POST", _DOCUMENTS, "documents.create", UploadedView, 201, _DOCUMENTS, (409,)),
@@ -128,6 +129,8 @@ CALLS = (
     Call("GET", "/v1/jobs", "jobs.list", JobView, problems=(404,)),
     Call("GET", "/v1/jobs/{job}", "jobs.get", JobView),
     Call("POST", "/v1/jobs/{job}/cancel", "jobs.cancel", JobView, problems=(409,)),
+    Call("POST", "/v1/jobs/{job}/pause", "jobs.pause", JobView, problems=(409,)),
+    Call("POST", "/v1/jobs/{job}/resume", "jobs.resume", JobView, problems=(409,)),
     Call("POST", "/v1/chat", "chat.ask", AnswerView, problems=(404, 410, 500, 503, 504)),
     Call("GET", "/v1/widget", "widget.config", WidgetView),
     Call("GET", "/v1/keys", "keys.list", KeyView),

@@ -24,7 +24,8 @@ _PREFIXES = {
 }
 _UNUSUAL = {"exclude", "expires_at", "sitemap"}  # not in the usual request
 _USUALLY_NULL = {
-    "closed_at", "disabled_at", "disabled_reason", "error", "expires_at", "failing_since", "reason", "revoked_at",
+    "closed_at", "disabled_at", "disabled_reason", "duplicate_of", "error", "expires_at", "failing_since", "paused_at",
+    "reason", "revoked_at",
 }  # fmt: skip
 _VALUES: dict[str, Any] = {
     "address": "203.0.113.7",
@@ -38,6 +39,7 @@ _VALUES: dict[str, Any] = {
     "events": ["version.indexed", "source.crawl.failed"],
     "key": "kbk_live_3f9a0c62d7e84b15a1c0f2d94e6b7a58",
     "exclude": [],
+    "former": f"ver_{_ULID}",
     "include": ["/help/*"],
     "last_four": "7a58",
     "live_version": f"ver_{_ULID}",
@@ -57,6 +59,7 @@ _VALUES: dict[str, Any] = {
     "title": "Returns",
     "url": "https://www.example.com/help/",
     "visitor_id": "visitor-1234",
+    "warnings": [],
 }
 _WIDGET_KEY = {"type": "widget", "name": "Online shop", "mode": "gate", "scopes": []}
 _BY_RESOURCE: dict[str, dict[str, Any]] = {
@@ -70,6 +73,28 @@ _BY_RESOURCE: dict[str, dict[str, Any]] = {
         "contact_url": "https://www.example.com/contact",
         "texts": {"title": "Ask the shop"},
     },
+    "JobProgress": {
+        "done": 426,
+        "total": 480,
+        "fetched": 414,
+        "unchanged": 380,
+        "indexed": 412,
+        "skipped": 12,
+        "failed": 2,
+        "chunks": 2310,
+        "embedded": 31,
+        "pages_per_s": 8.5,
+        "remaining_s": 6,
+    },
+    "Version": {"added": 3, "changed": 5, "removed": 1},
+    "PageChange": {"id": "pag_0000000000000042", "change": "changed"},
+    "Page": {
+        "id": "pag_0000000000000042",
+        "description": "How to send an order back, and who pays for it.",
+        "language": "en",
+        "published": "2025-03-14",
+        "modified": "2026-11-02",
+    },
     "Event": {
         "type": "version.indexed",
         "data": {
@@ -80,6 +105,9 @@ _BY_RESOURCE: dict[str, dict[str, Any]] = {
             "number": 2,
             "pages": 40,
             "chunks": 212,
+            "added": 3,
+            "changed": 5,
+            "removed": 1,
         },
     },
 }  # what belongs together, of components whose fields would not fit each other

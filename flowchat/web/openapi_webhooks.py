@@ -11,7 +11,10 @@ _TEXT_OR_NULL = {"type": ["string", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
 _SOURCE = {"source": _TEXT, "slug": _TEXT}
 _JOB = _SOURCE | {"version": _TEXT_OR_NULL, "job": _TEXT_OR_NULL}
-_COUNTS = dict.fromkeys(("done", "total", "indexed", "skipped", "failed", "chunks"), _COUNT)
+_COUNT_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
+_COUNTED = ("done", "total", "fetched", "unchanged", "indexed", "skipped", "failed", "chunks", "embedded")
+_COUNTS = dict.fromkeys(_COUNTED, _COUNT)
+_CHANGES = dict.fromkeys(("added", "changed", "removed"), _COUNT_OR_NULL)
 _FAILED = _JOB | {"status": {"enum": ["failed", "canceled"]}, "error": _TEXT_OR_NULL} | _COUNTS
 
 # name: (when it is sent, its data)
@@ -21,7 +24,7 @@ _EVENTS: dict[EventType, tuple[str, Part]] = {
     "source.revoked": ("A source was revoked and no longer answers.", _SOURCE),
     "version.indexed": (
         "A version of a source went live.",
-        _JOB | {"number": {"type": "integer", "minimum": 1}, "pages": _COUNT, "chunks": _COUNT},
+        _JOB | {"number": {"type": "integer", "minimum": 1}, "pages": _COUNT, "chunks": _COUNT} | _CHANGES,
     ),
     "version.failed": ("Indexing what was fetched or uploaded failed, or was canceled.", _FAILED),
     "ping": ("Somebody asked for it, to try an endpoint.", {"message": _TEXT}),

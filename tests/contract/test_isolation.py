@@ -114,6 +114,11 @@ REQUESTS: dict[str, Callable[[Tenant], list[Sent]]] = {
     "usage.list": lambda them: [query(group_by="source"), query(group_by="key", starting_after="2100-01-01")],
     "users.create": lambda them: [body(email=f"{_new()}@shop.example")],
     "users.update": lambda them: [body(name=_new())],
+    "versions.changes": lambda them: [
+        query(),
+        query(change="removed"),
+        query(404, on_ours=True, against=them.ids["version"]),
+    ],
     "webhooks.create": lambda them: [body(url="https://hooks.example/", events=["*"])],
     "webhooks.update": lambda them: [body(description=_new())],
 }

@@ -31,7 +31,7 @@ class Tenant:
     def id_of(self, name: str, operation_name: str) -> str:
         """The id for that place of a path; some operations need a thing of a certain kind."""
         resource = operation_name.partition(".")[0]
-        return self.ids.get(f"{resource}.{name}") or self.ids[name]
+        return self.ids.get(f"{operation_name}.{name}") or self.ids.get(f"{resource}.{name}") or self.ids[name]
 
 
 async def operator_key(served: Served) -> str:
@@ -61,7 +61,7 @@ async def make_tenant(served: Served, operator_secret: str, word: str) -> Tenant
 
 
 async def _add_sources(served: Served, tenant: Tenant, call: Call) -> None:
-    """One that has two versions and no job, one that has a job, and one of documents."""
+    """One that has two versions and no job, one that has a job, one whose job is paused, and one of documents."""
     word, ids = tenant.word, tenant.ids
     site = {"url": f"https://{word}.example/", "slug": word, "name": word}
     made = await call("POST", "/v1/sources", json=site)
@@ -73,6 +73,9 @@ async def _add_sources(served: Served, tenant: Tenant, call: Call) -> None:
     await make_live(served.app, source)
     crawled = await call("POST", "/v1/sources", json={**site, "slug": f"{word}-2"})
     ids["job"] = crawled["job"]["id"]
+    paused = await call("POST", "/v1/sources", json={**site, "slug": f"{word}-4"})
+    ids["jobs.resume.job"] = paused["job"]["id"]
+    await call("POST", f"/v1/jobs/{paused['job']['id']}/pause")
     files = await call("POST", "/v1/sources", json={"name": word, "slug": f"{word}-3"})
     uploaded = await call("POST", f"/v1/sources/{files['id']}/documents", files={"file": (f"{word}.md", b"# A\n\nB.")})
     await call("POST", f"/v1/jobs/{uploaded['job']['id']}/cancel")

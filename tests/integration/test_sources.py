@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,56 @@ async def test_recrawl(tmp_path: Path) -> None:
         await served.call("POST", "/v1/sources/site/recrawl")
         await work(served.app)
         assert (await served.call("GET", "/v1/sources/site")).json()["pages"] == 4
+
+
+async def test_what_a_job_shows(tmp_path: Path) -> None:
+    async with site(chain(3)) as server, serving(tmp_path) as served:
+        _, first = await crawled_over_http(served, server)
+        again = await served.call("POST", "/v1/sources/site/recrawl", json={"accept_removals": True})
+        wrong = await served.call("POST", "/v1/sources/site/recrawl", json={"accept_removals": "maybe"})
+        await served.call("POST", "/v1/sources", json={"slug": "files"})
+        files = await served.call("POST", "/v1/sources/files/recrawl", json={"accept_removals": True})
+    assert (first["accept_removals"], again.json()["accept_removals"]) == (False, True)
+    assert (wrong.status_code, wrong.json()["param"]) == (400, "accept_removals")
+    assert files.json()["accept_removals"] is False  # it is no crawl
+    assert (again.json()["paused_at"], again.json()["max_pages"]) == (None, None)
+    counts = ("fetched", "unchanged", "embedded", "pages_per_s", "remaining_s")
+    assert set(counts) < set(first["progress"])
+    assert [again.json()["progress"][name] for name in counts] == [0, 0, 0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("languages", "told"),
+    [
+        (["de", "de-at", "fr", "en"], "de"),
+        (["", "", "", "nl"], "nl"),
+        (["fr", "de", "en", "en-gb"], None),
+        (["de", "de", "de", "en"], "de"),
+        (["", "", "", ""], None),
+    ],
+)
+async def test_a_warning_where_the_models_are_made_for_another_language(
+    tmp_path: Path, languages: list[str], told: str | None
+) -> None:
+    fruits = ["apple banana cherry", "date elderberry fig", "grape honeydew kiwi", "lemon mango nectarine"]
+    links = "".join(f'<a href="/p{number}">{number}</a>' for number in range(4))
+    answers = {
+        f"/p{number}": answer(
+            f"<html{f' lang={language}' if language else ''}><main><p>All about {fruit}.</p>{links}</main>".encode(),
+            content_type="text/html",
+        )
+        for number, (language, fruit) in enumerate(zip(languages, fruits, strict=True))
+    }
+    async with site(answers | {"/": answers["/p0"]}) as server, serving(tmp_path) as served:
+        source, job = await crawled_over_http(served, server)
+        listed = (await served.call("GET", "/v1/sources")).json()["data"][0]
+        assert job["progress"]["indexed"] == 4 and source["warnings"] == listed["warnings"]
+        assert [warning["code"] for warning in source["warnings"]] == (["language"] if told else [])
+        if told:
+            message = source["warnings"][0]["message"]
+            assert f"'{told}'" in message and "flowchat-verifier-1" in message
+        served.app.settings = replace(served.app.settings, verifier="polyglot", reranker="polyglot")
+        assert (await served.call("GET", "/v1/sources/site")).json()["warnings"] == []
 
 
 async def test_an_unchanged_page_is_not_embedded_again(tmp_path: Path) -> None:

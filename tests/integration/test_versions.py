@@ -1,13 +1,20 @@
 """Versions and pages over HTTP: lists, and rolling back and forward."""
 
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+from appliance import operator
 from crawling import chain, crawled_over_http, events_of_type, html, refused_to_others, site, work
 from fakes import FakeEmbedder
-from web_server import Served, serving
+from loopback import answer
+from web_server import Served, make_live, serving
 
+from flowchat.domain import NewChunk, PageFacts, PageOutcome, Version
+from flowchat.services import sources, worker
 from flowchat.services.check import check
-from flowchat.store import versions
+from flowchat.store import chunks, pages, versions
+from flowchat.store.database import Connection
 
 
 async def recrawled(served: Served, times: int = 1) -> None:
@@ -110,7 +117,14 @@ async def test_pages(tmp_path: Path) -> None:
             "reason": None,
             "http_status": 200,
             "depth": 0,
+            "description": None,
+            "language": None,
+            "published": None,
+            "modified": None,
+            "duplicate_of": None,
+            "fetched_at": listed[0]["fetched_at"],
         }
+        assert listed[0]["fetched_at"] > source["created_at"]
         everything = await paths()
         assert await paths(status="failed") == await paths(reason="http_404") == ["/gone", "/p5"]
         assert await paths(q="GONE") == ["/gone"]
@@ -124,7 +138,178 @@ async def test_pages(tmp_path: Path) -> None:
             ({"status": "lost"}, 400),
             ({"starting_after": "zzz"}, 400),
             ({"q": "x" * 300}, 400),
+            ({"language": "p"}, 400),
         ):
             response = await served.call("GET", "/v1/sources/site/pages", params=query)
             assert (response.status_code, response.json()["param"]) == (status, next(iter(query)))
         assert await refused_to_others(served, "GET", "/v1/sources/site/pages") == (404, 200)
+
+
+async def test_what_pages_say_of_themselves(tmp_path: Path) -> None:
+    twin = html("The same words.")
+    answers = {"/": html("Home.", "/a", "/b", "/c"), "/a": twin, "/b": twin, "/c": html("About fig.")}
+    facts = PageFacts("What it is about.", "pt-br", "2025-03-14", "2026-11-02T10:00:00Z")
+    async with site(answers) as server, serving(tmp_path) as served:
+        source, _ = await crawled_over_http(served, server)
+        seq = (await version_of(served, source, source["live_version"])).seq
+        fig = PageOutcome(server.url + "/c", 1, "indexed", facts=facts)
+        await served.app.db.write(lambda conn: pages.finish(conn, seq, fig))
+
+        async def listed(**query: str) -> list[dict[str, Any]]:
+            return list((await served.call("GET", "/v1/sources/site/pages", params=query)).json()["data"])
+
+        [page] = await listed(language="pt")
+        told = ("description", "language", "published", "modified")
+        assert [page[name] for name in told] == [facts.description, facts.language, facts.published, facts.modified]
+        assert await listed(language="pt-BR") == [page]
+        assert await listed(language="pt-pt") == await listed(language="ptx") == []
+        [duplicate] = await listed(reason="duplicate")
+        assert (duplicate["url"], duplicate["duplicate_of"]) == (server.url + "/b", server.url + "/a")
+
+
+async def version_of(served: Served, source: dict[str, Any], version_id: str) -> Version:
+    version = await versions.of_source(served.app.db, source["id"], version_id)
+    assert version is not None
+    return version
+
+
+async def test_the_pages_of_a_crawl_that_is_at_work_or_has_failed(tmp_path: Path) -> None:
+    broken = answer(status="500 Internal Server Error")
+    answers = {"/": html("Home.", "/p1", "/p2"), "/p1": html("It says apple."), "/p2": html("It says pear.")}
+    async with site({}) as server, serving(tmp_path) as served:
+        _, failed = await crawled_over_http(served, server)
+
+        async def reasons(**query: str) -> list[tuple[str, str]]:
+            listed = await served.call("GET", "/v1/sources/site/pages", params=query)
+            assert listed.status_code == 200, listed.text
+            return [(page["url"].removeprefix(server.url), page["reason"]) for page in listed.json()["data"]]
+
+        assert failed["status"] == "failed"
+        assert await reasons() == await reasons(version=failed["version"]) == [("/", "http_404")]
+        again = (await served.call("POST", "/v1/sources/site/recrawl")).json()
+        assert await reasons() == await reasons(version=again["version"]) == []
+        server.answers = answers
+        await work(served.app)
+        good = (await served.call("GET", "/v1/sources/site")).json()
+        assert (good["pages"], good["live_version"]) == (3, again["version"])
+        assert (await served.call("GET", f"/v1/jobs/{failed['id']}")).json()["version"] is None  # its pages are gone
+        server.answers = {**answers, "/p1": broken, "/p2": broken}
+        canceled = (await served.call("POST", "/v1/sources/site/recrawl")).json()
+        await served.call("POST", f"/v1/jobs/{canceled['id']}/cancel")
+        assert await reasons(version=canceled["version"]) == []
+        assert len(await reasons()) == 3  # the live version's
+        assert await check(served.app.db) == []
+
+
+async def test_a_failed_version_keeps_its_pages_but_not_their_text(tmp_path: Path) -> None:
+    async with site(chain(4)) as server, serving(tmp_path) as served:
+        source, _ = await crawled_over_http(served, server)
+        again = (await served.call("POST", "/v1/sources/site/recrawl")).json()
+        version = await version_of(served, source, again["version"])
+
+        def index_one_page(conn: Connection) -> None:
+            page = pages.finish(conn, version.seq, PageOutcome(server.url + "/new", 0, "indexed", title="New"))
+            text = NewChunk("About fig.", (), "")
+            vectors = served.app.engines.embedder.embed_passages([text.text])
+            chunks.insert(conn, version.seq, page, "New", [text], vectors)
+
+        await served.app.db.write(index_one_page)
+        await served.call("POST", f"/v1/jobs/{again['id']}/cancel")
+        await worker.dispose(served.app)
+        path = f"/v1/sources/site/versions/{again['version']}"
+        kept = (await served.call("GET", path)).json()
+        assert (kept["status"], kept["pages"], kept["chunks"]) == ("failed", 1, 0)
+        assert await check(served.app.db) == []
+        against_live = await changed(served, again["version"], change="added")
+        assert against_live == [("added", "/new")]
+        await recrawled(served)
+        assert (await served.call("GET", path)).status_code == 404
+        assert await check(served.app.db) == []
+
+
+async def changed(served: Served, version: str, **query: Any) -> list[tuple[str, str]]:
+    """(change, path) of the changes that are listed."""
+    listed = await served.call("GET", f"/v1/sources/site/versions/{version}/changes", params=query)
+    assert listed.status_code == 200, listed.text
+    return [(entry["change"], urlsplit(entry["url"]).path) for entry in listed.json()["data"]]
+
+
+async def test_how_versions_differ(tmp_path: Path) -> None:
+    async with site(chain(5)) as server, serving(tmp_path) as served:
+        _, first_job = await crawled_over_http(served, server)
+        first = first_job["version"]
+        changes = {"/p1": html("Now it is about mango.", "/p2", "/new"), "/new": html("This is new.")}
+        server.answers = chain(4) | changes  # /p3 still links to /p4
+        await recrawled(served)
+        second, _ = (await served.call("GET", "/v1/sources/site/versions")).json()["data"]
+        counts = {"former": first, "added": 1, "changed": 1, "removed": 1}
+        assert {name: second[name] for name in counts} == counts
+        told = await events_of_type(served.app, "version.indexed")
+        assert [[event[name] for name in ("added", "changed", "removed")] for event in told] == [[None] * 3, [1, 1, 1]]
+
+        everything = [("removed", "/p4"), ("changed", "/p1"), ("added", "/new")]
+        assert await changed(served, second["id"]) == everything
+        for change, path in everything:
+            assert await changed(served, second["id"], change=change) == [(change, path)]
+        back = [("added", "/p4"), ("changed", "/p1"), ("removed", "/new")]
+        assert sorted(await changed(served, first, against=second["id"])) == sorted(back)
+        assert await changed(served, second["id"], against=second["id"]) == []
+        assert await changed(served, first) == []  # nothing was before it
+
+        path = f"/v1/sources/site/versions/{second['id']}/changes"
+        listed = (await served.call("GET", path)).json()["data"]
+        assert listed[0]["reason"] == "http_404" and listed[1]["reason"] is None
+        after = {"starting_after": listed[0]["id"], "limit": 1}
+        assert await changed(served, second["id"], **after) == everything[1:2]
+        assert await changed(served, second["id"], ending_before=listed[2]["id"], limit=1) == everything[1:2]
+        assert await changed(served, second["id"], ending_before=listed[0]["id"]) == []
+
+        activated = await served.call("POST", f"/v1/sources/site/versions/{first}/activate")
+        assert activated.json()["former"] is activated.json()["added"] is None
+        assert (await events_of_type(served.app, "version.indexed"))[-1]["added"] is None
+        server.answers = chain(5)
+        await recrawled(served)
+        third = (await served.call("GET", "/v1/sources/site/versions", params={"limit": 1})).json()["data"][0]
+        assert {name: third[name] for name in counts} == {"former": first, "added": 0, "changed": 0, "removed": 0}
+
+
+async def test_changes_that_cannot_be_told(tmp_path: Path) -> None:
+    async with site(chain(2)) as server, serving(tmp_path) as served:
+        _, job = await crawled_over_http(served, server)
+        first = job["version"]
+        await recrawled(served)
+        second = (await served.call("GET", "/v1/sources/site")).json()["live_version"]
+        building = (await served.call("POST", "/v1/sources/site/recrawl")).json()["version"]
+        path = "/v1/sources/site/versions"
+        begun = await served.call("GET", f"{path}/{building}/changes")
+        assert (begun.status_code, begun.json()["code"]) == (409, "version_building")
+        await work(served.app)
+        for _ in range(versions.KEEP_FORMER - 1):
+            await recrawled(served)
+        assert (await served.call("GET", f"{path}/{first}")).status_code == 404
+        gone = await served.call("GET", f"{path}/{second}/changes")
+        assert (gone.status_code, gone.json()["code"]) == (409, "version_not_kept")
+        for query, status in (
+            ({"against": first}, 404),
+            ({"change": "moved"}, 400),
+            ({"starting_after": "ver_1"}, 400),
+            ({"limit": "0"}, 400),
+        ):
+            refused = await served.call("GET", f"{path}/{second}/changes", params=query)
+            assert (refused.status_code, refused.json()["param"]) == (status, next(iter(query)))
+        assert (await served.call("GET", f"{path}/ver_none/changes")).status_code == 404
+        assert (await served.call("GET", f"/v1/sources/docs/versions/{second}/changes")).status_code == 404
+        assert await refused_to_others(served, "GET", f"{path}/{second}/changes") == (404, 409)
+
+
+async def test_an_old_version_is_not_compared_while_it_is_deleted(tmp_path: Path) -> None:
+    async with site(chain(2)) as server, serving(tmp_path) as served:
+        _, job = await crawled_over_http(served, server)
+        await recrawled(served, versions.KEEP_FORMER)
+        live = (await served.call("GET", "/v1/sources/site")).json()["live_version"]
+        path = f"/v1/sources/site/versions/{live}/changes"
+        assert (await served.call("GET", path, params={"against": job["version"]})).status_code == 200
+        source = await served.call("GET", "/v1/sources/site")
+        await make_live(served.app, await sources.get(served.app, await operator(served.app), source.json()["id"]))
+        refused = await served.call("GET", path, params={"against": job["version"]})
+        assert (refused.status_code, refused.json()["code"]) == (409, "version_not_kept")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Literal, Self
 
-from flowchat.domain import Page, PageStatus, StoredDocument, Version, VersionStatus
+from flowchat.domain import ChangeType, Page, PageChange, PageStatus, StoredDocument, Version, VersionStatus
 from flowchat.services.documents import Uploaded
 from flowchat.services.views.sources import JobView
 
@@ -12,7 +12,11 @@ DocumentStatus = Literal["pending", "indexed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionView:
-    """One immutable state of a source's content. `pages` and `chunks` count what it has."""
+    """One immutable state of a source's content. `pages` and `chunks` count what it has.
+
+    `former` is the version that was live before it; `added`, `changed` and `removed` count pages against that one. They
+    are null for a first version, and for one that never was live.
+    """
 
     id: str
     number: int
@@ -22,6 +26,10 @@ class VersionView:
     chunks: int
     created_at: str
     live_at: str | None
+    former: str | None
+    added: int | None
+    changed: int | None
+    removed: int | None
 
     @classmethod
     def of(cls, version: Version) -> Self:
@@ -30,7 +38,10 @@ class VersionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """One address of a version. `reason` says why it was skipped or failed; `depth` counts links from the start."""
+    """One address of a version. `reason` says why it was skipped, failed or kept; `depth` counts links from the start.
+
+    `language`, `published` and `modified` are what the page says of itself; null where it does not.
+    """
 
     id: str
     url: str
@@ -39,9 +50,16 @@ class PageView:
     reason: str | None
     http_status: int | None
     depth: int
+    description: str | None
+    language: str | None
+    published: str | None
+    modified: str | None
+    duplicate_of: str | None
+    fetched_at: str | None
 
     @classmethod
     def of(cls, page: Page) -> Self:
+        facts = page.facts
         return cls(
             id=f"pag_{page.id:016}",
             url=page.url,
@@ -50,6 +68,32 @@ class PageView:
             reason=page.reason,
             http_status=page.http_status,
             depth=page.depth,
+            description=facts.description or None,
+            language=facts.language or None,
+            published=facts.published or None,
+            modified=facts.modified or None,
+            duplicate_of=facts.duplicate_of,
+            fetched_at=page.fetched_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageChangeView:
+    """A page that one version has otherwise than another. `reason` says why a removed one is not indexed any more.
+
+    A removed page without `reason` was not found again: nothing links to it.
+    """
+
+    id: str
+    url: str
+    title: str
+    change: ChangeType
+    reason: str | None
+
+    @classmethod
+    def of(cls, change: PageChange) -> Self:
+        return cls(
+            id=f"pag_{change.id:016}", url=change.url, title=change.title, change=change.change, reason=change.reason
         )
 
 

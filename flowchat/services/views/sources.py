@@ -1,9 +1,11 @@
 """Sources, and the jobs that work on them."""
 
 from dataclasses import asdict, dataclass
-from typing import Literal, Self, cast
+from typing import Annotated, Literal, Self, cast
 
-from flowchat.domain import Job, JobProgress, JobStatus, JobType, Schedule, Source, SourceStatus
+from msgspec import Meta
+
+from flowchat.domain import Job, JobStatus, JobType, Schedule, Source, SourceStatus
 
 AuthType = Literal["basic", "header"]
 
@@ -13,6 +15,14 @@ class AuthView:
     """How a crawl signs in. What it signs in with is never shown."""
 
     type: AuthType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceWarningView:
+    """What its operator should know. `code` is for programs."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,7 @@ class SourceView:
     auth: AuthView | None
     created_at: str
     revoked_at: str | None
+    warnings: tuple[SourceWarningView, ...]
 
     @classmethod
     def of(cls, source: Source) -> Self:
@@ -61,23 +72,55 @@ class SourceView:
             auth=AuthView(type=auth_type) if auth_type else None,
             created_at=source.created_at,
             revoked_at=source.revoked_at,
+            warnings=tuple(
+                SourceWarningView(code=warning.code, message=warning.message) for warning in source.warnings
+            ),
         )
+
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgressView:
+    """How far a job is."""
+
+    done: Annotated[Count, Meta(description="Pages that something has become of: indexed, skipped or failed.")]
+    total: Annotated[Count, Meta(description="Pages known so far. A crawl finds more as it goes.")]
+    fetched: Annotated[Count, Meta(description="Pages that the site was asked for and answered.")]
+    unchanged: Annotated[Count, Meta(description="Of the fetched pages, those that the site said are as they were.")]
+    indexed: Annotated[Count, Meta(description="Pages that are in the new version.")]
+    skipped: Annotated[Count, Meta(description="Pages that are left out, by rules or for what they are.")]
+    failed: Annotated[Count, Meta(description="Pages that could not be fetched or read.")]
+    chunks: Annotated[Count, Meta(description="Passages of the indexed pages.")]
+    embedded: Annotated[Count, Meta(description="Passages that went through the model: new and changed ones.")]
+    pages_per_s: Annotated[float | None, Meta(description="Pages done in a second, over the last minute.")]
+    remaining_s: Annotated[int | None, Meta(description="Seconds left at that rate, for the pages known so far.")]
+    reasons: Annotated[
+        dict[str, dict[str, Count]],
+        Meta(
+            description="Pages by reason, under `skipped`, `failed` and `kept` (as they were, not fetched).",
+            examples=[{"skipped": {"robots": 3}, "failed": {"http_404": 2}}],
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A piece of background work and how far it is."""
+    """A piece of background work and how far it is. A paused one is `queued` and has `paused_at`."""
 
     id: str
     type: JobType
     status: JobStatus
     source: str | None
     version: str | None
-    progress: JobProgress
+    progress: JobProgressView
     max_pages: int | None
+    accept_removals: bool
     error: str | None
     created_at: str
     started_at: str | None
+    paused_at: str | None
     finished_at: str | None
 
     @classmethod
@@ -88,11 +131,13 @@ class JobView:
             status=job.status,
             source=job.source_id,
             version=job.version_id,
-            progress=job.progress,
+            progress=JobProgressView(**asdict(job.progress)),
             max_pages=job.max_pages,
+            accept_removals=job.accept_removals,
             error=job.error,
             created_at=job.created_at,
             started_at=job.started_at,
+            paused_at=job.paused_at,
             finished_at=job.finished_at,
         )
 
