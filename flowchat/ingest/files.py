@@ -17,7 +17,7 @@ import pypdfium2
 from flowchat.domain import Block, Document
 from flowchat.errors import FlowChatError
 from flowchat.ingest.decode import decode
-from flowchat.ingest.extract import extract_html, extract_markdown
+from flowchat.ingest.extract import extract_fragment, extract_html, extract_markdown, extract_text
 
 MAX_PDF_PAGES = 2000
 MAX_TEXT_CHARS = 10_000_000
@@ -69,9 +69,11 @@ def _read(name: str, content_type: str, content: bytes) -> Document:
     if content_type == CONTENT_TYPES[".pdf"]:
         return _read_pdf(name, content)
     if content_type == CONTENT_TYPES[".docx"]:
-        return extract_html(f"<main>{_docx_html(name, content)}</main>")
+        return extract_fragment(_docx_html(name, content))
     text = decode(content, None)
-    return extract_html(text) if content_type == CONTENT_TYPES[".html"] else extract_markdown(text)
+    if content_type == CONTENT_TYPES[".html"]:
+        return extract_html(text)
+    return extract_text(text) if content_type == CONTENT_TYPES[".txt"] else extract_markdown(text)
 
 
 def _read_pdf(name: str, content: bytes) -> Document:

@@ -1,9 +1,10 @@
-"""What is made of the bytes of a page."""
+"""What is made of a page, a Markdown document, a plain text."""
 
 import pytest
 
 from flowchat.ingest.decode import decode
-from flowchat.ingest.extract import extract_html
+from flowchat.ingest.extract import extract_fragment, extract_html, extract_markdown, extract_text, render_markdown
+from flowchat.ingest.parse import MAX_NESTING, parse_html
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,141 @@ def test_titles_and_headings_are_bounded() -> None:
     assert [len(heading) for heading in document.blocks[0].headings] == [200]
 
 
-def test_footnote_marks_are_no_text() -> None:
-    blocks = extract_html(
-        "<main><p>Water boils at 100 degrees.<sup><a href='#n1'>[1]</a></sup> Always.</p></main>"
-    ).blocks
-    assert blocks[0].text == "Water boils at 100 degrees. Always."
+def test_links_are_read_before_the_navigation_is_removed() -> None:
+    document = extract_html("<nav><a href=/a>A</a></nav><main><h1>Title</h1><p>Text.</p></main>")
+    assert (document.links, [block.text for block in document.blocks]) == (("/a",), ["Text."])
+
+
+def test_a_fragment_is_nothing_but_content() -> None:
+    document = extract_fragment("<h2>Title</h2><nav>Kept</nav><script>not()</script>")
+    assert (document.title, [block.text for block in document.blocks]) == ("Title", ["Kept"])
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "",
+        "\0",
+        "<",
+        "<!doctype html><frameset><frame src=x>",
+        "<table><tr><td rowspan=0 colspan=-1>a<td>b<tr>",
+        "<ol start=x><li value=99999999999999999999>a</ol>",
+        "<pre></pre><dl><dt></dt><dd></dd></dl><table></table><ul></ul><h1></h1>",
+        "</p></html><p>after<html><body><head>",
+    ],
+)
+def test_malformed_pages_are_read(html: str) -> None:
+    extract_html(html)
+
+
+@pytest.mark.parametrize("tag", ["<div>", "<ul><li>", "<dl><dd>", "<section><p>", "<span><div></span>"])
+def test_hostile_nesting_takes_bounded_time(tag: str) -> None:
+    """Without a bound most of them take half a minute."""
+    blocks = extract_html(tag * 40_000 + "Enough words to be a page's text").blocks
+    assert "".join(block.text for block in blocks).endswith("text")
+
+
+def test_hostile_attributes_take_bounded_time() -> None:
+    attributes = " ".join(f"a{number}=1" for number in range(300_000))
+    assert [block.text for block in extract_html(f"<h1>Title</h1><p {attributes}>text").blocks] == ["text"]
+
+
+def test_flattening_keeps_what_is_not_too_deep() -> None:
+    """Comments, scripts and quotes can't hide end tags from it."""
+    page = "<ul>" + "<li title='a > b'>x<br><b>y</b></li>" * 10_000 + "</ul>"
+    assert len(parse_html(page).css("li")) == 10_000
+    for opens in (
+        "<div><!--</div>-->",
+        "<div><!</div>",
+        "<div title='</div>'>",
+        "<div><xmp></div></xmp>",
+        "<x-y><div></x-y>",
+    ):
+        tree = parse_html(opens * 20_000 + "<p>end")
+        depth, node = 0, tree.css("p")[-1]
+        while (parent := node.parent) is not None:
+            depth, node = depth + 1, parent
+        assert depth <= MAX_NESTING + 5
+
+
+MARKDOWN = """---
+title: "Getting: started"
+description: >-
+  How to
+  begin
+tags: [a, b]
+---
+
+# Begin
+
+Use <kbd>X</kbd> and List<String> or <your-key>.<br>Then.
+
+<details><summary>More</summary>
+
+```
+a < b
+```
+
+</details>
+
+<a name="old"></a>
+
+## Next
+
+| a | b |
+|---|---|
+| ~~c~~ | `d\\|e` |
+
+<script>no()</script>
+"""
+
+
+def test_markdown() -> None:
+    document = extract_markdown(MARKDOWN)
+    assert (document.title, document.description) == ("Getting: started", "How to begin")
+    assert [(block.kind, block.text, block.headings, block.anchor) for block in document.blocks] == [
+        ("text", "Use X and List<String> or <your-key>. Then.", ("Begin",), "begin"),
+        ("text", "More", ("Begin",), "begin"),
+        ("code", "a < b", ("Begin",), "begin"),
+        ("table", "| a | b |\n| --- | --- |\n| c | d\\|e |", ("Begin", "Next"), "next"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "first"),
+    [
+        ("+++\ntitle = 'Toml'\n+++\nText.", "Toml", "Text."),
+        ("\ufeff---\r\ntitle: Windows\r\n---\r\nText.", "Windows", "Text."),
+        ("---\nnot a field\n---\nText.", "not a field", "Text."),
+        ("# Heading\n\n---\ntitle: x\n---\n", "Heading", None),
+        ("---\n---\nText.", "", "Text."),
+        ("Text.", "", "Text."),
+    ],
+)
+def test_front_matter(text: str, title: str, first: str | None) -> None:
+    document = extract_markdown(text)
+    assert document.title == title
+    assert (document.blocks[0].text if document.blocks else None) == first
+
+
+def test_documentation_of_our_own_escapes_raw_html() -> None:
+    assert render_markdown("# A\n\n<b>x</b>") == '<h1 id="a">A</h1>\n<p>&lt;b&gt;x&lt;/b&gt;</p>\n'
+
+
+def test_plain_text() -> None:
+    document = extract_text(
+        "# No heading, *no* emphasis\r\ngoes on here.\r\n\r\n    $ run --it\r\n      twice\r\n\r\n"
+        "- one\n  goes on\n- two\n\nname      size\na.txt     10\nb.txt     200\n\n\n1) first\n2) second\n"
+    )
+    assert [(block.kind, block.text) for block in document.blocks] == [
+        ("text", "# No heading, *no* emphasis goes on here."),
+        ("code", "$ run --it\n  twice"),
+        ("list", "- one goes on\n- two"),
+        ("code", "name      size\na.txt     10\nb.txt     200"),
+        ("list", "1) first\n2) second"),
+    ]
+
+
+def test_plain_text_may_be_indented_as_a_whole() -> None:
+    text = "1. Introduction\n\n" + "   The text of an RFC\n   is indented.\n\n" * 3 + "      code = 1\n"
+    assert [block.kind for block in extract_text(text).blocks] == ["list", "text", "text", "text", "code"]

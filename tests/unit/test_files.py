@@ -23,10 +23,14 @@ def test_what_a_file_is() -> None:
 async def test_text_formats() -> None:
     markdown = await read("a.md", b"# Returns\n\nWithin 30 days.\n")
     assert (markdown.title, [block.text for block in markdown.blocks]) == ("Returns", ["Within 30 days."])
-    html = await read("a.html", "<title>Größe</title><nav>Menu</nav><main><p>Nur in groß.</p></main>".encode("latin-1"))
+    page = "<title>Größe</title><nav>Menu</nav><main><h1>Größen</h1><p>Nur in groß.</p></main>"
+    html = await read("a.html", page.encode("latin-1"))
     assert (html.title, [block.text for block in html.blocks]) == ("Größe", ["Nur in groß."])
-    plain = await read("notes.txt", b"First line.\n\nSecond paragraph.")
-    assert (plain.title, len(plain.blocks)) == ("notes.txt", 2)
+    plain = await read("notes.txt", b"# First line.\n\nSecond *paragraph*.")
+    assert (plain.title, [block.text for block in plain.blocks]) == (
+        "notes.txt",
+        ["# First line.", "Second *paragraph*."],
+    )
 
 
 async def test_a_pdf_is_read_page_by_page() -> None:
