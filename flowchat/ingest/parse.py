@@ -1,0 +1,117 @@
+"""HTML text -> a tree, in bounded time whatever the page is.
+
+Lexbor's time grows with the square of the depth of nested elements and of the attributes of one tag: 100,000 nested
+`<div>` take it 30 s, 50,000 attributes 5 s. So what no real page has is taken out of the text before it is parsed.
+"""
+
+import re
+
+from selectolax.lexbor import LexborHTMLParser
+
+MAX_NESTING = 250  # elements inside one another; deeper tags are dropped, their text stays
+MAX_ATTRIBUTES = 500  # of one tag; one that has more keeps none
+_MAX_ROOTS = 10  # a second <html> or <body> only adds its attributes to the first
+_LARGE_CHARS = 100_000  # in less than that, a tag full of attributes takes a second or two
+_LONG_TAG_CHARS = 8000  # a shorter one has no attributes that would matter
+_MANY_TAGS = 30_000  # fewer, if all were nested, take three seconds at most
+
+_NAME = re.compile(r"[a-zA-Z][^\s/<>]*")
+_ATTRIBUTE = re.compile(r"[^\s=/]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s]*))?")
+# What the parser takes for a tag must be what this takes for one: so comments go, as do quotes that aren't a value's,
+# and elements whose content is no HTML keep it without its "<".
+_MARKUP = re.compile(
+    r"<!--.*?(?:-->|\Z)|<[!?][^>]*>?|</[^a-zA-Z][^>]*>?"
+    r"|(?P<raw><(?P<raw_name>script|style|textarea|title|iframe|noembed|noframes|xmp)\b[^<>]*>?)"
+    r"(?P<content>.*?)(?:</(?P=raw_name)\s*>|\Z)"
+    r"|</(?P<end>[a-zA-Z][^\s/<>]*)[^<>]*>?"
+    r"|<(?P<name>[a-zA-Z][^\s/<>]*)(?P<attributes>(?:\s+[^\s\"'<>/=]+(?:\s*=\s*"
+    r"(?:\"[^\"]{0,4000}\"|'[^']{0,4000}'|[^\s\"'<>=`]+))?)*+)(?P<rest>[^<>]*)>?",
+    re.DOTALL | re.IGNORECASE,
+)
+# Void elements, and those that the next one of their kind closes.
+_UNNESTED = frozenset(
+    "area base br col embed hr img input link meta source track wbr p li dt dd tr td th option optgroup thead tbody "
+    "tfoot colgroup head".split()
+)
+_BARRIERS = frozenset("table caption template object applet marquee select svg math button".split())
+_BLOCKS = _BARRIERS | frozenset(
+    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form frameset "
+    "h1 h2 h3 h4 h5 h6 header hgroup listing main menu nav noscript ol pre search section summary ul".split()
+)
+
+
+def parse_html(html: str) -> LexborHTMLParser:
+    """The tree of a page. Never raises on malformed HTML."""
+    if len(html) > _LARGE_CHARS:
+        html = _with_few_attributes(html)
+    if html.count("<") > _MANY_TAGS:
+        html = _Flattening().of(html)
+    return LexborHTMLParser(html)
+
+
+def _with_few_attributes(html: str) -> str:
+    pieces = html.split("<")
+    if max(map(len, pieces)) <= _LONG_TAG_CHARS:
+        return html
+    return "<".join(_with_few(piece) if len(piece) > _LONG_TAG_CHARS else piece for piece in pieces)
+
+
+def _with_few(piece: str) -> str:
+    """What stands between two "<": most often a tag and the text behind it."""
+    tag, end, text = piece.partition(">")
+    if len(tag) <= _LONG_TAG_CHARS or not (name := _NAME.match(tag)) or len(_ATTRIBUTE.findall(tag)) <= MAX_ATTRIBUTES:
+        return piece
+    return name[0] + end + text
+
+
+class _Flattening:
+    """Drops the tags that are nested too deeply, and their end tags.
+
+    What it takes for closed is closed for the parser too (HTML Standard, "The rules for parsing tokens in HTML
+    content"): an end tag reaches no further than the table or the like around it, an inline one no block either.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+        self._dropped: dict[str, int] = {}
+        self._roots = 0
+
+    def of(self, html: str) -> str:
+        return _MARKUP.sub(self._kept, html)
+
+    def _kept(self, markup: re.Match[str]) -> str:
+        if name := markup["name"]:
+            return self._start(name.lower(), markup)
+        if name := markup["end"]:
+            return self._end(name.lower(), markup[0])
+        if name := markup["raw_name"]:
+            return f"{markup['raw']}{markup['content'].replace('<', ' ')}</{name}>"
+        return ""
+
+    def _start(self, name: str, markup: re.Match[str]) -> str:
+        if name in ("html", "body"):
+            self._roots += 1
+            if self._roots > _MAX_ROOTS:
+                return ""
+        elif name not in _UNNESTED:
+            if len(self._open) >= MAX_NESTING:
+                self._dropped[name] = self._dropped.get(name, 0) + 1
+                return ""
+            self._open.append(name)
+        rest = markup["rest"]
+        if '"' in rest or "'" in rest:
+            return f"<{name}{markup['attributes']}>"
+        return markup[0] if markup[0].endswith(">") else f"{markup[0]}>"
+
+    def _end(self, name: str, tag: str) -> str:
+        if self._dropped.get(name):
+            self._dropped[name] -= 1
+            return ""
+        for position in range(len(self._open) - 1, -1, -1):
+            other = self._open[position]
+            if other == name:
+                del self._open[position:]
+                break
+            if other in _BARRIERS or (other in _BLOCKS and name not in _BLOCKS):
+                break
+        return tag if tag.endswith(">") else f"{tag}>"
