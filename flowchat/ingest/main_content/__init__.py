@@ -10,7 +10,7 @@ keep a wrong name from costing the page its text.
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from flowchat.ingest.main_content.page import Page
-from flowchat.ingest.main_content.root import drop_unrendered, find_root
+from flowchat.ingest.main_content.root import drop_page_frame, drop_unrendered, inner_root, marked_main
 from flowchat.ingest.main_content.rules import (
     drop_boilerplate_names,
     drop_controls,
@@ -24,6 +24,7 @@ from flowchat.ingest.main_content.rules import (
 _MIN_PROSE_CHARS = 500  # of a body, to doubt rules that leave nearly nothing of it
 _MIN_KEPT = 0.1  # of the body's prose
 _MIN_TEXT_CHARS = 25  # outside links; a page with less, and without a heading, is nothing but navigation
+_BULK = ("script", "style", "svg", "select", "nav")
 _HEADINGS = frozenset(("h1", "h2", "h3"))
 
 
@@ -31,11 +32,15 @@ def main_content(tree: LexborHTMLParser) -> LexborNode | None:
     """The node to read, None where there is nothing. Changes the tree: what is no content is removed from it."""
     if tree.body is None:
         return None
-    page = Page(tree.body)
+    _remove(tree, _BULK)
+    main = marked_main(tree.body)
+    page = Page(main or tree.body)
     drop_unrendered(page)
     prose = page.prose(0)
     whole = page.snapshot()
-    root = find_root(page)
+    if main is None:
+        drop_page_frame(page)
+    root = inner_root(page)
     drop_boilerplate_names(page, root)
     drop_link_blocks(page, root)
     drop_links_before_title(page, root)
@@ -46,6 +51,14 @@ def main_content(tree: LexborHTMLParser) -> LexborNode | None:
         page.restore(whole)
         root = 0
     drop_decoration(page, root)
-    if root == 0 and page.prose(root) < _MIN_TEXT_CHARS and not page.contains(root, _HEADINGS):
+    if main is None and page.prose(root) < _MIN_TEXT_CHARS and not page.contains(root, _HEADINGS):
         return None
     return page.prune(root)
+
+
+def _remove(tree: LexborHTMLParser, tags: tuple[str, ...]) -> None:
+    """Take out what makes up most of many pages, before it costs time. Nested ones are left to the rules."""
+    if tree.css_first(",".join(f"{tag} {tag}" for tag in tags)) is None:  # a node in a freed one must not be touched
+        for tag in tags:
+            for node in tree.css(tag):
+                node.decompose()

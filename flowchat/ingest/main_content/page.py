@@ -4,92 +4,99 @@ Nothing here recurses, and each pass over the page takes time linear in its size
 descendant of node `i`, and sizes are differences of running totals.
 """
 
-import re
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, compress
 
 from selectolax.lexbor import LexborNode
 
 _TEXT = "-text"
-_SPACE = re.compile(r"\s+")
+_COMMENT = "-comment"
+_MARKUP = "-!"  # how the names of comments and declarations begin
+_NO_ATTRIBUTES: dict[str, str | None] = {}
 # Elements whose inside nobody needs to see: they are dropped from the start.
 _NEVER = frozenset(
     "script style template iframe svg canvas object embed audio video map select textarea input datalist nav".split()
 )
+_WHOLE = frozenset(("pre", "code"))  # nothing inside is judged by itself: often a thousand coloured words
+_EMPTY = frozenset(("br", "hr", "wbr"))
+_PLAIN = frozenset("b i em strong sub sup kbd code tr td th tbody thead".split())  # their attributes tell nothing here
 
 
 class Page:
-    """The body. Sizes are characters of text that has not been dropped, as of the last `recount`."""
+    """The body and its elements. Sizes are characters of text not dropped, as of the last `recount`."""
 
     def __init__(self, body: LexborNode) -> None:
         self.nodes: list[LexborNode] = []
-        self.tags: list[str] = []  # "" for text
+        self.tags: list[str] = []
         self.parents: list[int] = []
         self.attributes: list[dict[str, str | None]] = []
-        self.texts: list[str] = []  # "" for elements
         self.has_own_text: set[int] = set()
         self.dropped = bytearray()
-        self._chars: list[int] = []
+        self._texts: list[str] = []  # of the text nodes, as _chars and _linked are
+        self._chars: list[int] = []  # 0 for dropped text
         self._linked: list[int] = []  # of _chars those inside a link
+        self._first_text: list[int] = []  # of each element, the number of texts before it
         self._read(body)
+        self._first_text.append(len(self._texts))
         self.ends = self._subtree_ends()
         self.recount()
 
     def _read(self, body: LexborNode) -> None:
         index: dict[int, int] = {}
         in_link: list[bool] = []
+        nodes, tags, texts, first_text = self.nodes, self.tags, self._texts, self._first_text
         for node in body.traverse(include_text=True, skip_empty=True):
-            tag, parent = node.tag or "", node.parent
-            above = index.get(parent.mem_id) if index and parent is not None else -1
-            if above is None:
+            parent = node.parent
+            above = index.get(parent.mem_id, -1) if parent is not None else -1
+            if above < 0 and nodes:
                 continue  # inside an element that is dropped
-            number = len(self.nodes)
-            is_linked = above >= 0 and in_link[above]
+            tag = node.tag or _COMMENT
             if tag == _TEXT:
                 text = node.text_content or ""
-                chars = len(text.strip())
-                self._add(node, "", above, {}, text)
-                self._chars.append(chars)
-                self._linked.append(chars if is_linked else 0)
                 self.has_own_text.add(above)
-            elif tag[:1].isalpha():
-                is_never = tag in _NEVER
-                if not is_never:
-                    index[node.mem_id] = number
-                self._add(node, tag, above, {} if is_never else node.attributes, "")
-                self._chars.append(0)
-                self._linked.append(0)
-                self.dropped[number] = is_never
-                is_linked = is_linked or tag == "a"
-            else:
+                is_linked = in_link[above]
+            elif tag[0] in _MARKUP or tag in _EMPTY:
                 continue
-            in_link.append(is_linked)
-
-    def _add(self, node: LexborNode, tag: str, above: int, attributes: dict[str, str | None], text: str) -> None:
-        self.nodes.append(node)
-        self.tags.append(tag)
-        self.parents.append(above)
-        self.attributes.append(attributes)
-        self.texts.append(text)
-        self.dropped.append(0)
+            else:
+                is_never = tag in _NEVER
+                is_linked = tag == "a" or (above >= 0 and in_link[above])
+                in_link.append(is_linked)
+                self.parents.append(above)
+                self.attributes.append(_NO_ATTRIBUTES if is_never or tag in _PLAIN else node.attributes)
+                self.dropped.append(is_never)
+                first_text.append(len(texts))
+                tags.append(tag)
+                nodes.append(node)
+                if tag not in _WHOLE:
+                    if not is_never:
+                        index[node.mem_id] = len(nodes) - 1
+                    continue
+                text = node.text()
+            chars = len(text.strip())
+            texts.append(text)
+            self._chars.append(chars)
+            self._linked.append(chars if is_linked else 0)
 
     def _subtree_ends(self) -> list[int]:
         ends = list(range(1, len(self.nodes) + 1))
+        parents = self.parents
         for number in range(len(ends) - 1, 0, -1):
-            parent = self.parents[number]
-            ends[parent] = max(ends[parent], ends[number])
+            if ends[number] > ends[parents[number]]:
+                ends[parents[number]] = ends[number]
         return ends
 
     def recount(self) -> None:
         """Bring the sizes up to date with what was dropped."""
-        self._total = list(accumulate(self._chars, initial=0))
-        self._total_linked = list(accumulate(self._linked, initial=0))
+        total = list(accumulate(self._chars, initial=0))
+        linked = list(accumulate(self._linked, initial=0))
+        self._before = [total[text] for text in self._first_text]
+        self._linked_before = [linked[text] for text in self._first_text]
 
     def drop(self, number: int) -> None:
         end = self.ends[number]
-        length = end - number
-        self.dropped[number:end] = b"\1" * length
-        self._chars[number:end] = self._linked[number:end] = [0] * length
+        self.dropped[number:end] = b"\1" * (end - number)
+        first, last = self._first_text[number], self._first_text[end]
+        self._chars[first:last] = self._linked[first:last] = [0] * (last - first)
 
     def snapshot(self) -> tuple[bytes, list[int], list[int]]:
         return bytes(self.dropped), self._chars[:], self._linked[:]
@@ -101,46 +108,53 @@ class Page:
         self.recount()
 
     def size(self, number: int) -> int:
-        return self._total[self.ends[number]] - self._total[number]
+        return self._before[self.ends[number]] - self._before[number]
 
     def linked(self, number: int) -> int:
-        return self._total_linked[self.ends[number]] - self._total_linked[number]
+        return self._linked_before[self.ends[number]] - self._linked_before[number]
 
     def prose(self, number: int) -> int:
         """Characters outside links."""
         return self.size(number) - self.linked(number)
 
     def size_between(self, start: int, end: int) -> int:
-        return self._total[end] - self._total[start]
+        return self._before[end] - self._before[start]
+
+    def prose_between(self, start: int, end: int) -> int:
+        return self.size_between(start, end) - self._linked_before[end] + self._linked_before[start]
 
     def is_prose(self, number: int, chars: int = 100) -> bool:
         """Whether it is mainly text outside links, and enough of it to say something."""
         return self.prose(number) >= chars and self.linked(number) < 0.4 * self.size(number)
 
     def text(self, number: int) -> str:
-        dropped, texts = self.dropped, self.texts
-        pieces = [texts[i] for i in range(number, self.ends[number]) if texts[i] and not dropped[i]]
-        return _SPACE.sub(" ", " ".join(pieces)).strip()
+        first, last = self._first_text[number], self._first_text[self.ends[number]]
+        pieces = compress(self._texts[first:last], self._chars[first:last])
+        return " ".join(" ".join(pieces).split())
 
     def contains(self, number: int, tags: frozenset[str]) -> bool:
         return not tags.isdisjoint(self.tags[number : self.ends[number]])
 
     def elements(self, root: int) -> Iterator[int]:
         """The elements under `root` that are not dropped, also while they are being dropped."""
-        tags, ends, dropped = self.tags, self.ends, self.dropped
+        ends, dropped = self.ends, self.dropped
         number, end = root + 1, ends[root]
         while number < end:
             if dropped[number]:
                 number = ends[number]
             else:
-                if tags[number]:
-                    yield number
+                yield number
                 number += 1
+
+    def tagged(self, root: int, tags: frozenset[str]) -> list[int]:
+        """Those of `elements` that have one of these tags, as of now."""
+        names, dropped = self.tags, self.dropped
+        return [i for i in range(root + 1, self.ends[root]) if names[i] in tags and not dropped[i]]
 
     def children(self, number: int) -> Iterator[int]:
         child, end = number + 1, self.ends[number]
         while child < end:
-            if not self.dropped[child] and self.tags[child]:
+            if not self.dropped[child]:
                 yield child
             child = self.ends[child]
 

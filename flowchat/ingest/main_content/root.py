@@ -2,6 +2,8 @@
 
 import re
 
+from selectolax.lexbor import LexborNode
+
 from flowchat.ingest.main_content.names import CONTENT, SLIDES
 from flowchat.ingest.main_content.page import Page
 from flowchat.ingest.main_content.phrases import NOTICES
@@ -12,10 +14,12 @@ _PANELS = frozenset(("div", "section", "p", "article", "dd"))
 _BUTTON_HOLDERS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"))
 _PAGE_PARTS = frozenset(("main", "h1"))
 _FORM_CONTENT = frozenset(("main", "article", "h1"))
+_ARTICLE = frozenset(("article",))
 _HEADING_1 = frozenset(("h1",))
 _SECTIONING = frozenset(("article", "section", "main", "aside", "li", "td"))
 _STREAMED = re.compile(r"S:\w+")  # React puts late content there, for a script to move
 _MIN_MAIN_CHARS = 200
+_MAX_HIDDEN = 0.25  # of the text; with more it is the page itself, behind a dialog
 _MIN_MAIN_SHARE = 0.3  # of the body's text, or 0.4 of what is outside links: less is a skeleton
 _MIN_MAIN_PROSE_SHARE = 0.4
 _MIN_INNER_SHARE = 0.7  # of the prose, for an article or a `#content` to stand for the whole
@@ -41,7 +45,9 @@ def drop_unrendered(page: Page) -> None:
         elif tag == "form":
             if page.size(number) * 3 <= total and not page.contains(number, _FORM_CONTENT):
                 page.drop(number)
-        elif (attributes or tag == "dialog") and _is_hidden(page, number, role) and page.size(number) * 4 <= total:
+        elif (attributes or tag == "dialog") and _is_hidden(page, number, role):
+            if page.size(number) > _MAX_HIDDEN * total:
+                continue
             text = page.text(number) if _may_open(page, number) else ""
             if not text or text in seen or NOTICES.search(text):
                 page.drop(number)
@@ -51,15 +57,18 @@ def drop_unrendered(page: Page) -> None:
 
 def _is_hidden(page: Page, number: int, role: str) -> bool:
     attributes = page.attributes[number]
-    if role == "tabpanel" or "tabpanel" in (attributes.get("id") or "").replace("-", ""):
-        return False
-    return (
-        ("hidden" in attributes and not _STREAMED.fullmatch(attributes.get("id") or ""))
+    classes = attributes.get("class") or ""
+    if not (
+        "hidden" in attributes
         or attributes.get("aria-hidden") == "true"
-        or page.tags[number] == "dialog"
         or role in _DIALOG_ROLES
-        or "modal" in (attributes.get("class") or "").lower().split()
-    )
+        or page.tags[number] == "dialog"
+        or ("modal" in classes and "modal" in classes.split())
+    ):
+        return False
+    ident = attributes.get("id") or ""
+    is_tab = role == "tabpanel" or "tabpanel" in ident.replace("-", "")
+    return not is_tab and not ("hidden" in attributes and _STREAMED.fullmatch(ident))
 
 
 def _may_open(page: Page, number: int) -> bool:
@@ -71,24 +80,26 @@ def _may_open(page: Page, number: int) -> bool:
     return page.tags[parent] != "li" and not any(SLIDES.search(page.names(i)) for i in around if i >= 0)
 
 
-def find_root(page: Page) -> int:
-    """The element that holds the page's own part: the body (0) where nothing smaller has enough of the text."""
-    root = _marked_main(page)
-    if root == 0:
-        _drop_page_frame(page)
-    return _single_article(page, root) or root or _named_content(page)
+def marked_main(body: LexborNode) -> LexborNode | None:
+    """The element marked as the main one, unless it has too little of the page's text: then it is a skeleton."""
+    main = max(body.css("main,[role=main]"), key=_size, default=None)
+    if main is None or (size := _size(main)) < _MIN_MAIN_CHARS:
+        return None
+    whole = _size(body)
+    has_most = size >= _MIN_MAIN_SHARE * whole
+    return main if has_most or size - _linked(main) >= _MIN_MAIN_PROSE_SHARE * (whole - _linked(body)) else None
 
 
-def _marked_main(page: Page) -> int:
-    found = [i for i in page.elements(0) if page.tags[i] == "main" or page.attributes[i].get("role") == "main"]
-    main = max(found, key=page.size, default=0)
-    if page.size(main) < _MIN_MAIN_CHARS:
-        return 0
-    has_most = page.size(main) >= _MIN_MAIN_SHARE * page.size(0)
-    return main if has_most or page.prose(main) >= _MIN_MAIN_PROSE_SHARE * page.prose(0) else 0
+def _size(node: LexborNode) -> int:
+    return len(node.text(strip=True))
 
 
-def _drop_page_frame(page: Page) -> None:
+def _linked(node: LexborNode) -> int:
+    return sum(map(_size, node.css("a")))
+
+
+def drop_page_frame(page: Page) -> None:
+    """Drop header, footer and asides of a page without a main element."""
     for number in page.elements(0):
         tag = page.tags[number]
         if tag in ("header", "footer"):
@@ -100,21 +111,25 @@ def _drop_page_frame(page: Page) -> None:
     page.recount()
 
 
-def _single_article(page: Page, root: int) -> int:
-    articles = [i for i in page.elements(root) if page.tags[i] == "article"]
+def inner_root(page: Page) -> int:
+    """The article, or the element named like content, that has nearly all of the prose; else the page's own root."""
+    return _single_article(page) or _named_content(page)
+
+
+def _single_article(page: Page) -> int:
+    articles = page.tagged(0, _ARTICLE)
     if not articles:
         return 0
     first = max(articles, key=page.prose)
     prose = page.prose(first)
     others = sum(page.prose(i) for i in articles if not first <= i < page.ends[first])
-    is_all = prose >= max(_MIN_MAIN_CHARS, _MIN_INNER_SHARE * page.prose(root))
+    is_all = prose >= max(_MIN_MAIN_CHARS, _MIN_INNER_SHARE * page.prose(0))
     return first if is_all and others < _MAX_OTHER_ARTICLES * prose else 0
 
 
 def _named_content(page: Page) -> int:
-    root = 0
+    root, least = 0, max(_MIN_MAIN_CHARS, _MIN_INNER_SHARE * page.prose(0))
     for number in page.elements(0):
-        is_most = page.prose(number) >= max(_MIN_MAIN_CHARS, _MIN_INNER_SHARE * page.prose(root))
-        if is_most and not CONTENT.isdisjoint(page.names(number).lower().split()):
-            root = number
+        if page.prose(number) >= least and not CONTENT.isdisjoint(page.names(number).lower().split()):
+            root, least = number, max(_MIN_MAIN_CHARS, _MIN_INNER_SHARE * page.prose(number))
     return root

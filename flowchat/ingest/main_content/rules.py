@@ -5,18 +5,22 @@ from bisect import bisect_left
 from flowchat.ingest.main_content import names, phrases
 from flowchat.ingest.main_content.page import Page
 
-_HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_TITLES = frozenset(("h1", "h2"))
+_LISTS = frozenset(("ul", "ol"))
+_LINK = frozenset(("a",))
+_IMAGE = frozenset(("img",))
 _KEPT_WHATEVER_NAMED = frozenset(("main", "article", "code", "pre", "table", "tr", "td", "th", *_HEADINGS))
 _PAGE_PARTS = frozenset(("main", "h1"))
 _MAIN = frozenset(("main",))
 _OWN_MATTER = frozenset(("article", "pre", "img", *_HEADINGS))
-_ANY_HEADING = frozenset(_HEADINGS)
 _PRE = frozenset(("pre", "code"))
 _EXACT = frozenset(("pre", "code", "table"))
 _INLINE = frozenset(("a", "span", "label", "small"))
-_PART_OF_TEXT = frozenset("b em strong code i td th pre tr kbd samp var dt".split())
+_PART_OF_TEXT = frozenset("b em strong code i td th pre tr thead tbody tfoot caption kbd samp var dt".split())
 _IMAGE_HOLDERS = frozenset("a figure p li div td section".split())
 _MAX_DROP = 0.5  # of the text, for a name or a title
+_MAX_PROSE_BEFORE_TITLE = 500
 _MAX_BUTTON_CHARS = 40
 _MAX_INTRO_CHARS = 30  # before a section's title, in its container
 
@@ -56,13 +60,16 @@ def drop_link_blocks(page: Page, root: int) -> None:
 
 def drop_links_before_title(page: Page, root: int) -> None:
     """Drop what stands before the page's title and is mainly links: the way to it, other versions, languages."""
-    headings = [i for i in page.elements(root) if page.tags[i] in ("h1", "h2") and page.size(i)]
+    headings = [i for i in page.tagged(root, _TITLES) if page.size(i)]
     title = min(headings, key=lambda i: page.tags[i], default=0)
+    if page.prose_between(root, title) > _MAX_PROSE_BEFORE_TITLE:
+        return  # it is a later part's
     for number in page.elements(root):
         if number >= title:
             break
-        is_links = page.linked(number) > 0.3 * page.size(number) and page.tags[number] not in _INLINE
-        if page.ends[number] <= title and is_links and not page.contains(number, _ANY_HEADING):
+        if page.ends[number] > title or page.tags[number] in _INLINE | _PART_OF_TEXT:
+            continue
+        if page.linked(number) > 0.3 * page.size(number) and not page.contains(number, _HEADINGS):
             page.drop(number)
     page.recount()
 
@@ -95,11 +102,11 @@ def _section_ends(page: Page, root: int) -> dict[int, int]:
     """For each heading, where the next one of its level or above begins."""
     ends: dict[int, int] = {}
     open_headings: list[int] = []
-    for number in page.elements(root):
-        if level := _HEADINGS.get(page.tags[number]):
-            while open_headings and _HEADINGS[page.tags[open_headings[-1]]] >= level:
-                ends[open_headings.pop()] = number
-            open_headings.append(number)
+    for number in page.tagged(root, _HEADINGS):
+        level = page.tags[number]
+        while open_headings and page.tags[open_headings[-1]] >= level:
+            ends[open_headings.pop()] = number
+        open_headings.append(number)
     ends.update(dict.fromkeys(open_headings, page.ends[root]))
     return dict(sorted(ends.items()))
 
@@ -123,12 +130,16 @@ def _section(page: Page, root: int, heading: int, end: int) -> list[int]:
 
 def drop_controls(page: Page, root: int) -> None:
     """Drop blocks that say no more than "Edit this page" or "Was this helpful?"."""
+    tags, parents, size_of = page.tags, page.parents, page.size
     for number in page.elements(root):
-        size, tag = page.size(number), page.tags[number]
-        if not 0 < size <= phrases.MAX_PHRASE_CHARS or tag in _PART_OF_TEXT:
+        tag = tags[number]
+        if tag in _PART_OF_TEXT or not 0 < (size := size_of(number)) <= phrases.MAX_PHRASE_CHARS:
             continue
-        if tag in _INLINE and page.parents[number] in page.has_own_text:
+        parent = parents[number]
+        if tag in _INLINE and parent in page.has_own_text:
             continue  # a word in a sentence
+        if tag != "a" and parent != root and tags[parent] not in _PART_OF_TEXT and size_of(parent) == size:
+            continue  # its text is its parent's, and that was judged
         text = page.text(number)
         is_control = page.linked(number) == size and (_is_button(page, number) or phrases.is_control(text))
         if (is_control or (tag not in _HEADINGS and phrases.is_phrase(text))) and not page.contains(number, _PRE):
@@ -146,9 +157,9 @@ def _is_button(page: Page, number: int) -> bool:
 
 def drop_tables_of_contents(page: Page, root: int) -> None:
     """Drop lists of nothing but links to anchors of the page itself."""
-    links = [i for i in page.elements(root) if page.tags[i] == "a"]
-    for number in page.elements(root):
-        if page.tags[number] in ("ul", "ol") and page.linked(number) > 0.8 * page.size(number):
+    links = page.tagged(root, _LINK)
+    for number in page.tagged(root, _LISTS):
+        if not page.dropped[number] and page.linked(number) > 0.8 * page.size(number):
             inside = links[bisect_left(links, number) : bisect_left(links, page.ends[number])]
             hrefs = [page.attributes[i].get("href") or "" for i in inside]
             if len(hrefs) >= 3 and all(href.startswith("#") for href in hrefs):
@@ -158,9 +169,7 @@ def drop_tables_of_contents(page: Page, root: int) -> None:
 
 def drop_decoration(page: Page, root: int) -> None:
     """Drop images whose alternative text says nothing that isn't there already: icons, logos, pictures of a link."""
-    for number in page.elements(root):
-        if page.tags[number] != "img":
-            continue
+    for number in page.tagged(root, _IMAGE):
         alt = page.attributes[number].get("alt") or ""
         holder = next((i for i in page.ancestors(number) if page.tags[i] in _IMAGE_HOLDERS), 0)
         if page.tags[holder] == "a" or len(alt.split()) < 3 or phrases.ALT_OF_DECORATION.search(alt):
