@@ -13,9 +13,9 @@ from markdown_it.token import Token
 from flowchat.evaluation.markdown_samples import Sample, samples
 from flowchat.evaluation.report import Measure, Options, Report
 from flowchat.evaluation.site_shapes import SHAPES, Shape
-from flowchat.ingest.anchors import settle_anchors
 from flowchat.ingest.extract import read_content
-from flowchat.ingest.parse import parse_html
+from flowchat.ingest.extract.anchors import settle_anchors
+from flowchat.ingest.extract.parse import parse_html
 
 DOCUMENTS = 60  # in each of the shapes
 TARGETS = {"code blocks byte-equal": 0.99, "headings with level and anchor": 0.98, "table cells": 0.95}

@@ -6,7 +6,7 @@ that stores the page, so whatever an interruption loses is found again by fetchi
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ class Limits:
 class Crawl:
     """One crawl of a source. `outcomes()` yields its pages as they are done, parents before their children.
 
-    `pages` are those that an interrupted crawl left, `hashes` the content hashes of what it has indexed. `former` is
+    `pages` are those that an interrupted crawl left, `hashes` ({content hash: url}) what it has indexed. `former` is
     the version that is live. Without `renderer`, pages that scripts make are skipped.
     """
 
@@ -42,7 +42,7 @@ class Crawl:
         source: Source,
         site: Site,
         pages: list[Page],
-        hashes: Iterable[str],
+        hashes: Mapping[str, str],
         former: Former,
         count_tokens: CountTokens,
         limits: Limits,
@@ -55,9 +55,10 @@ class Crawl:
         self._frontier = Frontier(pages, max(MIN_KNOWN_URLS, KNOWN_URLS_PER_PAGE * limits.max_pages))
         self._visitor = Visitor(source, site, self._frontier, former, count_tokens, renderer, pages, hashes)
         self._traps = Traps()
+        self._named: set[str] = set()  # by a sitemap: what it names has an end
         self._asked_anew: set[str] = set()
+        self._is_llms_txt_read = False
         self._ready: deque[PageOutcome] = deque()
-        self._rounds = iter((self._recommended, self._doubted, self._forsaken))
 
     @property
     def found(self) -> int:
@@ -68,6 +69,10 @@ class Crawl:
         await self._site.read_robots()
         for url in await self._starts():
             self._frontier.add(url, 0)
+        if self._site.is_incomplete:
+            for page in await self._former.indexed():
+                if self._visitor.scope.wants(page.url):
+                    self._frontier.add(page.url, page.depth)
         fetching: set[asyncio.Task[Visit]] = set()
         reading: set[asyncio.Task[None]] = set()
         try:
@@ -91,12 +96,14 @@ class Crawl:
 
     async def _starts(self) -> list[str]:
         """Where the crawl begins: at the source's own sitemap, or at its address and the sitemaps of its site."""
-        root, max_urls = self._site.root, self._frontier.max_urls
+        root = self._site.root
         if self._site.robots_reason == ROBOTS_UNREACHABLE:
             return [root]
+        sitemaps = [self._source.sitemap] if self._source.sitemap else self._site.default_sitemaps
+        found = await self._site.sitemap_urls(sitemaps, self._visitor.wanted_one, self._frontier.max_urls)
+        self._named.update(found)
         if not self._source.sitemap:
-            return [root, *self._visitor.wanted(await self._site.default_sitemap_urls(max_urls))]
-        found = self._visitor.wanted(await self._site.sitemap_urls([self._source.sitemap], max_urls))
+            return [root, *found]
         if not found and not self._frontier.known:
             raise SiteFault(
                 "sitemap_unavailable",
@@ -107,6 +114,9 @@ class Crawl:
     def _begin_fetches(self, fetching: set[asyncio.Task[Visit]], reading: int) -> None:
         """Fill the free places with what comes next. What isn't fetched at all is ready at once."""
         while len(fetching) < self._limits.concurrency and reading < READ_AHEAD:
+            under_way = len(fetching) + reading
+            if under_way and len(self._visitor.indexed) + under_way >= self._limits.max_pages:
+                return  # these may be the last ones
             item = self._frontier.next()
             if item is None:
                 return
@@ -116,17 +126,18 @@ class Crawl:
                 fetching.add(asyncio.create_task(self._fetch(url, depth)))
             else:
                 self._ready.append(PageOutcome(url, depth, "skipped", reason))
+                self._visitor.note(self._ready[-1])
 
     def _reason_against(self, url: str) -> str | None:
         if len(self._visitor.indexed) >= self._limits.max_pages:
             return "max_pages"
         if not self._site.robots.allowed(url):
             return self._site.robots_reason
-        return "trap" if self._traps.holds(url) else None
+        return "trap" if url not in self._named and self._traps.holds(url) else None
 
     async def _begin_round(self) -> bool:
         """When nothing is left to fetch: what may be worth a look in the end. False when that is done too."""
-        for find_more in self._rounds:
+        for find_more in (self._recommended, self._doubted, self._forsaken):
             await find_more()
             if self._frontier or self._ready:
                 return True
@@ -134,8 +145,9 @@ class Crawl:
 
     async def _recommended(self) -> None:
         """Pages that only llms.txt names. What it names is often a Markdown rendering of a page that is known."""
-        if self._source.sitemap or self._site.robots_reason == ROBOTS_UNREACHABLE:
+        if self._is_llms_txt_read or self._source.sitemap or self._site.robots_reason == ROBOTS_UNREACHABLE:
             return
+        self._is_llms_txt_read = True
         for url in self._visitor.wanted(await self._site.llms_txt_urls()):
             plain = url.removesuffix(".md").removesuffix(".html").removesuffix("index")
             forms = {plain, plain + ".html", plain + "/", plain.rstrip("/"), plain + "index.html"}
@@ -143,13 +155,16 @@ class Crawl:
                 self._frontier.add(url, 0)
 
     async def _doubted(self) -> None:
-        """Unchanged pages that said nearly what another one did: they still do if that one is unchanged or changed."""
-        for page in self._visitor.doubtful:
-            if page.facts.duplicate_of in self._visitor.indexed:
-                self._ready.append(unchanged(page, page.depth))
-            else:
+        """Unchanged pages that said what another one did: whether some page still does."""
+        doubtful, self._visitor.doubtful = self._visitor.doubtful, []
+        for page in doubtful:
+            twin = self._visitor.twin_of(page)
+            if twin is None and page.url not in self._asked_anew:
                 self._asked_anew.add(page.url)
                 self._frontier.again(page.url, page.depth)
+            else:
+                facts = replace(page.facts, duplicate_of=twin)
+                self._ready.append(unchanged(replace(page, facts=facts), page.depth))
 
     async def _forsaken(self) -> None:
         """Pages whose canonical page, or translation, does not exist: such as one that redirects back to them."""

@@ -1,7 +1,7 @@
 """Pages that need no crawl: uploaded documents, FlowChat's own, and a version that is embedded anew."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from importlib.resources import files
 
@@ -30,7 +30,7 @@ def builtin_hash() -> str:
     return hashlib.sha256(repr(builtin_documents()).encode()).hexdigest()
 
 
-async def builtin_outcomes(done: set[str], count_tokens: CountTokens) -> AsyncIterator[PageOutcome]:
+async def builtin_outcomes(done: set[str], count_tokens: CountTokens) -> AsyncGenerator[PageOutcome, None]:
     """The pages of the built-in documentation whose URL is not in `done`."""
     for name, text in builtin_documents().items():
         url = DOCS_PREFIX + name
@@ -42,7 +42,7 @@ async def builtin_outcomes(done: set[str], count_tokens: CountTokens) -> AsyncIt
 
 async def uploaded_outcomes(
     db: Database, source_id: str, former: list[Page], done: set[str], count_tokens: CountTokens
-) -> AsyncIterator[PageOutcome]:
+) -> AsyncGenerator[PageOutcome, None]:
     """A source's documents whose URL is not in `done`; one that a former version has as it is comes from there."""
     unchanged = {(page.url, page.content_hash): page for page in former if page.status == "indexed"}
     for document in await documents.all_of(db, source_id):
@@ -65,7 +65,9 @@ async def _read(document: StoredDocument, content: bytes, count_tokens: CountTok
     return replace(indexed, content_hash=document.content_hash)
 
 
-async def stored_outcomes(db: Database, version: int, listed: list[Page], done: set[str]) -> AsyncIterator[PageOutcome]:
+async def stored_outcomes(
+    db: Database, version: int, listed: list[Page], done: set[str]
+) -> AsyncGenerator[PageOutcome, None]:
     """The indexed pages of a former version, with their facts and their chunks as they are stored."""
     for entry in listed:
         page = await pages.find(db, version, entry.url)

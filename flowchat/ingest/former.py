@@ -11,11 +11,20 @@ _LASTING = ("noindex", "not_a_page", "no_content", "canonical_elsewhere", "other
 
 
 class Former:
-    """Reads the pages of a version; of none where there is none."""
+    """Reads the pages of a version; of none where there is none.
 
-    def __init__(self, db: Database, version: Version | None) -> None:
+    `content_hash` is that of the next version: with another one, the source takes in other pages.
+    """
+
+    def __init__(self, db: Database, version: Version | None, content_hash: str | None) -> None:
         self._db = db
         self._version = version
+        self._is_alike = version is not None and (version.extractor, version.content_hash) == (EXTRACTOR, content_hash)
+
+    async def indexed(self) -> list[Page]:
+        """The pages that the version answers with."""
+        known = await pages.all_of(self._db, self._version.seq) if self._version else []
+        return [page for page in known if page.status == "indexed"]
 
     async def page(self, url: str) -> Page | None:
         """What the version knows of a page."""
@@ -26,7 +35,7 @@ class Former:
 
     def may_be_unchanged(self, page: Page | None) -> bool:
         """Whether the site needs to be asked only if the page has changed."""
-        if page is None or self._version is None or self._version.extractor != EXTRACTOR or page.facts.kept:
+        if page is None or not self._is_alike or page.facts.kept:
             return False
         return page.status == "indexed" or (page.status == "skipped" and page.reason in _LASTING)
 

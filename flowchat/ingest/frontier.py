@@ -10,8 +10,8 @@ from flowchat.net.urls import is_trap, shape
 
 MAX_BARREN = 20  # addresses of one shape in a row that bring nothing new, such as the months of an empty calendar
 MAX_VARIANTS = {2: 500, 3: 50}  # addresses of one path with so many query parameters, or more: filters of a shop
-MAX_ALIKE_BITS = 9  # of 48: unrelated texts differ in 24
-_REMEMBERED = 8  # pages of one shape to which the next one is compared
+MAX_ALIKE_BITS = 2  # of 48: with 9, pages of which a fifth is their own were alike
+_REMEMBERED = 16  # pages of one shape to which the next one is compared: a calendar repeats itself after 12
 _TELLING = ("indexed", "no_content", "noindex", "near_duplicate", "canonical_elsewhere", "needs_javascript")
 
 
@@ -76,7 +76,10 @@ class Traps:
         return self._variants[path] > MAX_VARIANTS[parameters]
 
     def learn(self, outcome: PageOutcome) -> None:
-        """What a fetched page has brought: a text unlike those of its kind, or links to pages of another kind."""
+        """What a fetched page has brought: a text unlike those of its kind, or links to pages of another kind.
+
+        One that leads nowhere new tells nothing unless its text is new: only what goes on and on is a trap.
+        """
         kind = shape(outcome.url)
         if kind == outcome.url or (outcome.reason or outcome.status) not in _TELLING:
             return
@@ -84,7 +87,8 @@ class Traps:
         simhash = outcome.facts.simhash
         is_alike = simhash is not None and any(different_bits(simhash, other) <= MAX_ALIKE_BITS for other in recent)
         is_new = (outcome.status == "indexed" and not is_alike) or any(shape(link) != kind for link in outcome.links)
-        self._barren[kind] = 0 if is_new else self._barren[kind] + 1
+        if is_new or outcome.links:
+            self._barren[kind] = 0 if is_new else self._barren[kind] + 1
         if simhash is not None:
             recent.append(simhash)
 

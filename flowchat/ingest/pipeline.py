@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flowchat.domain import EXTRACTOR, Job, JobProgress, Page, PageOutcome, Source, UsageCounts, Version
@@ -61,6 +61,7 @@ class Build:
     headers: Mapping[str, str] = field(default_factory=dict)  # for the source's own origin: its sign-in
     live: Version | None = None  # the version that is live meanwhile
     renderer: Renderer | None = None
+    site: Site | None = None  # that is crawled
     is_fetched: bool = False  # there were pages to index
     progress: JobProgress = field(default_factory=JobProgress)
     pace: Pace = field(default_factory=Pace)
@@ -87,14 +88,17 @@ async def run(build: Build) -> bool:
         async for batch in batches:
             build.check()
             build.is_fetched = build.is_fetched or any(outcome.status == "indexed" for outcome in batch)
+            hashes = dict(build.hashes)
+            batch = [_unless_copy(outcome, hashes) for outcome in batch]
             known_vectors = await _known_vectors(build, batch)
             embedded = await asyncio.to_thread(embed, build.embedder, build.gate, batch, known_vectors, build.check)
             build.check()
             await _index(build, batch, embedded, found())
+            build.hashes = hashes
     return await _go_live(build)
 
 
-async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[PageOutcome], Callable[[], int]]:
+async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncGenerator[PageOutcome, None], Callable[[], int]]:
     """The outcomes still to come, and a function that counts the pages known so far."""
     done = {page.url for page in known if page.status != "queued"}
     if build.job.type == "crawl":
@@ -117,26 +121,28 @@ async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncIterator[P
 
 def _crawl(build: Build, known: list[Page]) -> Crawl:
     settings, source = build.settings, build.source
+    build.site = Site(source.url or "", build.fetcher, build.headers, settings.crawl_delay_s)
     max_pages = build.job.max_pages or source.config.max_pages or settings.crawl_max_pages
     return Crawl(
         source,
-        Site(source.url or "", build.fetcher, build.headers, settings.crawl_delay_s),
+        build.site,
         known,
         build.hashes,
-        Former(build.db, build.live),
+        Former(build.db, build.live, build.version.content_hash),
         build.embedder.count_tokens,
         Limits(max_pages, settings.crawl_concurrency),
         build.renderer,
     )
 
 
-async def _batches(outcomes: AsyncIterator[PageOutcome]) -> AsyncGenerator[list[PageOutcome], None]:
+async def _batches(outcomes: AsyncGenerator[PageOutcome, None]) -> AsyncGenerator[list[PageOutcome], None]:
     """Outcomes in their order, in batches of about BATCH_CHUNKS chunks, fetched ahead of the embedding."""
     queue: asyncio.Queue[PageOutcome | None] = asyncio.Queue(QUEUED_PAGES)
 
     async def produce() -> None:
-        async for outcome in outcomes:
-            await queue.put(outcome)
+        async with contextlib.aclosing(outcomes):
+            async for outcome in outcomes:
+                await queue.put(outcome)
         await queue.put(None)
 
     producer = asyncio.create_task(produce())
@@ -176,6 +182,17 @@ async def _next_batch(queue: asyncio.Queue[PageOutcome | None], producer: asynci
     return batch
 
 
+def _unless_copy(outcome: PageOutcome, hashes: dict[str, str]) -> PageOutcome:
+    """The page, skipped where another one says the same. `hashes` ({content hash: url}) learns of it otherwise."""
+    if outcome.status != "indexed" or outcome.content_hash is None:
+        return outcome
+    twin = hashes.setdefault(outcome.content_hash, outcome.url)
+    if twin == outcome.url:
+        return outcome
+    facts = replace(outcome.facts, duplicate_of=twin)
+    return replace(outcome, status="skipped", reason="duplicate", facts=facts, chunks=())
+
+
 async def _known_vectors(build: Build, batch: list[PageOutcome]) -> dict[str, Vectors]:
     """{passage: its vector} of what these pages say in the live version: the same text needs no model again."""
     if build.former is None:
@@ -187,15 +204,14 @@ async def _known_vectors(build: Build, batch: list[PageOutcome]) -> dict[str, Ve
 
 async def _index(build: Build, batch: list[PageOutcome], embedded: Embedded, found: int) -> None:
     """Store a batch: pages, chunks, both indexes, links, usage and progress, in one transaction."""
-    hashes = dict(build.hashes)
     progress = build.progress
 
     def transaction(conn: Connection) -> JobProgress:
         _hold(conn, build)
         counted = progress
         for outcome, page_vectors in zip(batch, embedded.vectors, strict=True):
-            stored = _store_page(conn, build.version.seq, outcome, page_vectors, hashes)
-            counted = count(counted, stored, len(stored.chunks))
+            _store_page(conn, build.version.seq, outcome, page_vectors)
+            counted = count(counted, outcome, len(outcome.chunks))
         embedded_so_far = progress.embedded + embedded.fresh
         counted = build.pace.timed(replace(counted, total=max(found, counted.done), embedded=embedded_so_far))
         jobs.set_progress(conn, build.job.id, counted)
@@ -203,7 +219,6 @@ async def _index(build: Build, batch: list[PageOutcome], embedded: Embedded, fou
         return counted
 
     build.progress = await build.db.write(transaction)
-    build.hashes = hashes
 
 
 def _hold(conn: Connection, build: Build) -> None:
@@ -213,7 +228,7 @@ def _hold(conn: Connection, build: Build) -> None:
 
 
 def _record_usage(conn: Connection, job: Job, pages_crawled: int, embedded: int) -> None:
-    """What the batch cost. Chunks of pages that turned out to be duplicates were embedded all the same."""
+    """What the batch cost."""
     pages_crawled = pages_crawled if job.type == "crawl" else 0
     if pages_crawled or embedded:
         billable = 0 if jobs.is_free_crawl(conn, job) else pages_crawled
@@ -221,23 +236,10 @@ def _record_usage(conn: Connection, job: Job, pages_crawled: int, embedded: int)
         usage.record(conn, job.tenant_id, counts, source_id=job.source_id, job_id=job.id)
 
 
-def _store_page(
-    conn: Connection, version: int, outcome: PageOutcome, vectors: Vectors, hashes: dict[str, str]
-) -> PageOutcome:
-    """Store one page; returns what it became. One that says what another says is skipped."""
-    twin = hashes.get(outcome.content_hash) if outcome.content_hash else None
-    indexed = outcome.status == "indexed" and twin in (None, outcome.url)
-    if outcome.status == "indexed" and not indexed:
-        facts = replace(outcome.facts, duplicate_of=twin)
-        outcome = replace(outcome, status="skipped", reason="duplicate", facts=facts, chunks=())
+def _store_page(conn: Connection, version: int, outcome: PageOutcome, vectors: Vectors) -> None:
     page_id = pages.finish(conn, version, outcome)
     pages.enqueue(conn, version, [(link, outcome.depth + 1) for link in outcome.links])
-    if not indexed:
-        return outcome
     chunk_store.insert(conn, version, page_id, outcome.title, outcome.chunks, vectors)
-    if outcome.content_hash:
-        hashes[outcome.content_hash] = outcome.url
-    return outcome
 
 
 async def _go_live(build: Build) -> bool:
@@ -303,10 +305,10 @@ async def _check_not_emptied(build: Build) -> None:
     """Raise SiteFault where a source would lose most of its pages, other than those its owner has left out."""
     if build.job.type != "crawl" or build.job.accept_removals or build.live is None:
         return
-    scope = Scope(build.source.url or "", build.source.config)
+    if "max_pages" in build.progress.reasons.get("skipped", {}):
+        return  # it is as full as it may be
     missing = await pages.missing(build.db, build.live.seq, build.version.seq)
-    gone = Counter(reason or "no_longer_linked" for url, reason in missing if scope.wants(url))
-    gone.pop("max_pages", None)
+    gone = Counter(reason or "no_longer_linked" for url, depth, reason in missing if _is_wanted(build, url, depth))
     wanted = build.live.pages - len(missing) + gone.total()
     if gone.total() >= MIN_MASS_REMOVAL and build.progress.indexed * 2 < wanted:
         told = ", ".join(f"{reason} ({number})" for reason, number in gone.most_common(3))
@@ -315,3 +317,11 @@ async def _check_not_emptied(build: Build) -> None:
             f"{gone.total()} of the {build.live.pages} pages of {build.source.url} would be removed: {told}. They stay "
             "as they were. If that is how the site is now, recrawl with accept_removals.",
         )
+
+
+def _is_wanted(build: Build, url: str, depth: int) -> bool:
+    """Whether the owner's limits take in a page of the live version, wherever the site has moved since."""
+    roots = {build.source.url or "", build.site.root if build.site else ""}
+    max_depth = build.source.config.max_depth
+    is_near = max_depth is None or depth <= max_depth
+    return is_near and any(Scope(root, build.source.config).wants(url) for root in roots)

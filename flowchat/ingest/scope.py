@@ -1,9 +1,10 @@
 """Which addresses belong to a source."""
 
+import hashlib
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from flowchat.domain import CrawlConfig
+from flowchat.domain import CrawlConfig, Source
 from flowchat.net.urls import matches, normalise
 
 MAX_LINKS = 10_000  # of one page
@@ -15,6 +16,13 @@ _NOT_PAGES = tuple(
     .avi .mov .mkv .woff .woff2 .ttf .otf .eot .asc .sig .pem /robots.txt /llms.txt /llms-full.txt
     """.split()
 )
+
+
+def choices_hash(source: Source) -> str:
+    """Changes when what its owner wants of a site does: then what is made of an unchanged page may be another thing."""
+    config = source.config
+    choices = (source.url, source.sitemap, source.locale, config.include, config.exclude, config.max_depth)
+    return hashlib.sha256(repr(choices).encode()).hexdigest()
 
 
 class Scope:

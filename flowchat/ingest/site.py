@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from flowchat.errors import FlowChatError
@@ -42,6 +42,7 @@ class Site:
         self.root = root
         self.robots = RobotsRules.parse(404, b"")
         self.robots_reason = "robots"
+        self.is_incomplete = False  # what names its pages could not all be had just now
         self.lastmod: dict[str, str] = {}
         self._own_origin = urlsplit(root)[:2]
         self._fetcher = fetcher
@@ -78,11 +79,18 @@ class Site:
         if is_same and there.path == "/robots.txt" and not self._headers:  # these must not go anywhere else
             self.root = here._replace(scheme=there.scheme, netloc=there.netloc).geturl()
 
-    async def sitemap_urls(self, named: Iterable[str], max_urls: int) -> list[str]:
-        """What these sitemaps, and those that they name, say; `lastmod` remembers when they say it changed."""
+    @property
+    def default_sitemaps(self) -> tuple[str, ...]:
+        return self.robots.sitemaps or (self._at("/sitemap.xml"),)
+
+    async def sitemap_urls(self, named: Iterable[str], wanted: Callable[[str], str | None], max_urls: int) -> list[str]:
+        """What is `wanted` of what these sitemaps, and those that they name, say.
+
+        `lastmod` remembers when they say it changed.
+        """
         waiting = deque(named)
         seen: set[str] = set()
-        urls: list[str] = []
+        urls: dict[str, None] = {}
         while waiting and len(seen) < MAX_SITEMAPS and len(urls) < max_urls:
             address = normalise(waiting.popleft(), self.root)
             if address is None or address in seen:
@@ -90,14 +98,11 @@ class Site:
             seen.add(address)
             fetched = await self._read(address)
             if fetched is not None:
-                sitemap = await asyncio.to_thread(parse_sitemap, fetched.body, fetched.url)
-                waiting.extend(sitemap.nested)
-                urls.extend(sitemap.pages)
-                self.lastmod.update(sitemap.lastmod)
-        return urls
-
-    async def default_sitemap_urls(self, max_urls: int) -> list[str]:
-        return await self.sitemap_urls(self.robots.sitemaps or [self._at("/sitemap.xml")], max_urls)
+                nested, pages = await asyncio.to_thread(_wanted_pages, fetched, wanted)
+                waiting.extend(nested)
+                urls |= dict.fromkeys(pages)
+                self.lastmod |= {url: moment for url, moment in pages.items() if moment}
+        return list(urls)
 
     async def feed_urls(self, address: str) -> tuple[str, ...]:
         """The pages that a feed names."""
@@ -123,8 +128,10 @@ class Site:
             fetched = await self.fetch(address)
         except SiteFault:
             raise
-        except FlowChatError:
+        except FlowChatError as error:
+            self.is_incomplete = self.is_incomplete or error.code in _DEAD
             return None
+        self.is_incomplete = self.is_incomplete or fetched.status in _BUSY or fetched.status >= 500
         return fetched if fetched.status == 200 else None
 
     async def fetch(self, url: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
@@ -192,3 +199,10 @@ class Site:
                 f"{self.root} has stopped answering: {MAX_DEAD} pages in a row could not be fetched. "
                 "Recrawl when the site is up again.",
             ) from error
+
+
+def _wanted_pages(fetched: Fetched, wanted: Callable[[str], str | None]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """(sitemaps, {page that is wanted: when it has changed}) that a sitemap names."""
+    sitemap = parse_sitemap(fetched.body, fetched.url)
+    pages = {url: sitemap.lastmod.get(named, "") for named in sitemap.pages if (url := wanted(named)) is not None}
+    return sitemap.nested, pages

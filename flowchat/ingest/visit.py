@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,7 +23,10 @@ from flowchat.net.robots import header_directives
 from flowchat.net.urls import normalise
 
 MAX_FEEDS = 10
-_ELSEWHERE = ("redirected", "redirected_out_of_scope", "canonical_elsewhere", "other_locale")
+_COPIES = ("duplicate", "near_duplicate")
+_GIVING_WAY = ("redirected", "canonical_elsewhere", "other_locale")
+# What is not there for a page that gives way to it. One that doesn't want to be indexed speaks for both.
+_NOT_THERE = (*_GIVING_WAY, "redirected_out_of_scope", "robots", "trap", "not_a_page", "no_content", "needs_javascript")
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ class Visit:
 class Visitor:
     """Turns answers into outcomes, and puts what they lead to into the frontier.
 
-    `pages` and `hashes` tell what is indexed already.
+    `pages` and `hashes` ({content hash: url}) tell what is done already.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Visitor:
         count_tokens: CountTokens,
         renderer: Renderer | None,
         pages: list[Page],
-        hashes: Iterable[str],
+        hashes: Mapping[str, str],
     ) -> None:
         self._source = source
         self._site = site
@@ -63,13 +66,15 @@ class Visitor:
         self._count_tokens = count_tokens
         self._renderer = renderer
         self._twins = Twins(pages)
-        self._hashes = set(hashes)
+        self._hashes = dict(hashes)
         self._feeds: set[str] = set()
         self.indexed = {page.url for page in pages if page.status == "indexed"}
-        self._deferred: dict[str, tuple[str, int]] = {}
+        self._deferred: dict[str, list[tuple[str, int]]] = {}  # by the page that they give way to
         self._unusable: set[str] = set()
         self.doubtful: list[Page] = []
         self.standing_alone: set[str] = set()
+        for page in pages:
+            self.note(page)
 
     @cached_property
     def scope(self) -> Scope:
@@ -78,7 +83,10 @@ class Visitor:
 
     def wanted(self, urls: Iterable[str]) -> list[str]:
         """The normalised URLs of those that belong to the source."""
-        return [url for url in (self.scope.wanted(url, self.scope.root) for url in urls) if url is not None]
+        return [url for url in map(self.wanted_one, urls) if url is not None]
+
+    def wanted_one(self, url: str) -> str | None:
+        return self.scope.wanted(url, self.scope.root)
 
     async def outcomes(self, visit: Visit) -> list[PageOutcome]:
         """One, or two for a redirect: where it led, and then the address asked for.
@@ -89,20 +97,34 @@ class Visitor:
         for outcome in outcomes:
             if outcome.status == "indexed":
                 self._count(outcome)
-            elif outcome.status == "failed" or outcome.reason in _ELSEWHERE:
-                self._unusable.add(outcome.url)
+            self.note(outcome)
         return outcomes
+
+    def note(self, page: Page | PageOutcome) -> None:
+        """Remember what gives way to another page, and what is not there for such pages."""
+        if page.status == "failed" or page.reason in _NOT_THERE:
+            self._unusable.add(page.url)
+        else:
+            self._unusable.discard(page.url)
+        if page.facts.duplicate_of and page.reason in _GIVING_WAY:
+            self._deferred.setdefault(page.facts.duplicate_of, []).append((page.url, page.depth))
 
     def forsaken(self) -> list[tuple[str, int]]:
         """(url, depth) of pages that gave way to another one which is not to be had, or gave way in turn."""
-        lost = [page for target, page in self._deferred.items() if target in self._unusable]
-        self._deferred.clear()
-        return lost
+        deferred, self._deferred = self._deferred, {}
+        is_lost = {target: target in self._unusable or target not in self._frontier.known for target in deferred}
+        return [page for target, pages in deferred.items() if is_lost[target] for page in pages]
+
+    def twin_of(self, page: Page) -> str | None:
+        """The address of an indexed page that says what this one, a copy so far, has said before."""
+        if page.reason == "duplicate":
+            return self._hashes.get(page.content_hash or "")
+        return self._twins.find(page.url, page.title, page.facts.simhash)
 
     def _count(self, outcome: PageOutcome) -> None:
         """A page with the text of another one will be skipped where it is stored, so it is none of max_pages."""
         if outcome.content_hash not in self._hashes:
-            self._hashes.add(outcome.content_hash or "")
+            self._hashes[outcome.content_hash or ""] = outcome.url
             self.indexed.add(outcome.url)
             self._twins.add(outcome.url, outcome.title, outcome.facts.simhash)
 
@@ -132,26 +154,20 @@ class Visitor:
         status = visit.fetched.status if visit.fetched else None
         reason = visit.reason or f"http_{status}"
         before = visit.before
-        if before is None or not is_keepable(before, visit.reason, status):
+        if before is None or not is_keepable(before, visit.reason, status) or not self.scope.includes(visit.url):
             return PageOutcome(visit.url, visit.depth, "failed", reason, status)
         outcome = await self._as_before(visit, before)
         facts = replace(outcome.facts, kept=before.facts.kept + 1)
         return replace(outcome, reason=reason, http_status=status, facts=facts)
 
     async def _not_modified(self, visit: Visit, before: Page) -> list[PageOutcome]:
-        if before.reason == "near_duplicate":
-            self.doubtful.append(replace(before, depth=visit.depth))
-            return []
         if before.status == "indexed":
             return [await self._as_before(visit, before)]
-        if before.reason == "duplicate":
-            original = await self._former.page(before.facts.duplicate_of or "")
-            if original is None:
-                self.doubtful.append(replace(before, depth=visit.depth))
-                return []
-            # Which of the two is skipped is decided where they are stored.
-            return [await self._as_before(visit, replace(before, id=original.id))]
-        return [replace(unchanged(before, visit.depth), links=self._follow(before.facts.outlinks, visit.depth))]
+        links = self._follow(before.facts.outlinks, visit.depth, before.facts.duplicate_of)
+        if before.reason in _COPIES:
+            self.doubtful.append(replace(before, depth=visit.depth))
+            return []
+        return [replace(unchanged(before, visit.depth), links=links)]
 
     async def _as_before(self, visit: Visit, before: Page) -> PageOutcome:
         """The page as the former version has it."""
@@ -177,6 +193,7 @@ class Visitor:
             if document is not None and document.needs_javascript and self._renderer is not None:
                 html = await self._renderer.render(url, self._site.headers_for(url))
                 document = replace(await asyncio.to_thread(extract_html, html), needs_javascript=False)
+                fetched = _without_validators(fetched)
         except FlowChatError as error:
             log.warning("%s: %s", url, error.message)
             return await self._failed(replace(visit, reason=error.code))
@@ -194,17 +211,16 @@ class Visitor:
         named = (elsewhere[1], *links) if elsewhere else links
         outlinks = await asyncio.to_thread(self.scope.outlinks, named, base or url)
         outlinks += await self._in_feeds(document, base or url)
-        facts = replace(facts_of(document, fetched), outlinks=outlinks)
+        target = elsewhere[1] if elsewhere else None
+        facts = replace(facts_of(document, fetched), outlinks=outlinks, duplicate_of=target)
         facts = replace(facts, modified=facts.modified or self._site.lastmod.get(url, ""))
-        skipped = replace(
-            skipped, title=page_title(document, url), links=self._follow(outlinks, depth, elsewhere), facts=facts
-        )
+        links = self._follow(outlinks, depth, target)
+        skipped = replace(skipped, title=page_title(document, url), links=links, facts=facts)
         if noindex or document.noindex:
             return replace(skipped, reason="noindex")
         if not self.scope.includes(url):  # the start: it was fetched for its links
             return replace(skipped, reason="not_included")
         if elsewhere:
-            self._deferred[elsewhere[1]] = (url, depth)
             return replace(skipped, reason=elsewhere[0])
         if document.needs_javascript:
             return replace(skipped, reason="needs_javascript")
@@ -225,10 +241,10 @@ class Visitor:
             return "other_locale", translated
         return None
 
-    def _follow(self, outlinks: Iterable[str], depth: int, elsewhere: tuple[str, str] | None = None) -> tuple[str, ...]:
+    def _follow(self, outlinks: Iterable[str], depth: int, elsewhere: str | None = None) -> tuple[str, ...]:
         """Those of a page's links that are to be fetched because of it. Where it is elsewhere counts as no link."""
         limit = self._source.config.max_depth
-        added = [elsewhere[1]] if elsewhere and self._frontier.add(elsewhere[1], depth) else []
+        added = [elsewhere] if elsewhere and self._frontier.add(elsewhere, depth) else []
         if limit is None or depth < limit:
             added += [url for url in outlinks if self.scope.wants(url) and self._frontier.add(url, depth + 1)]
         return tuple(added)
@@ -251,6 +267,11 @@ class Visitor:
             return outcome
         facts = replace(outcome.facts, duplicate_of=twin)
         return replace(outcome, status="skipped", reason="near_duplicate", content_hash=None, chunks=(), facts=facts)
+
+
+def _without_validators(fetched: Fetched) -> Fetched:
+    """Those of a page's frame say nothing of what scripts put into it."""
+    return replace(fetched, headers={**fetched.headers, "etag": "", "last-modified": ""})
 
 
 def unchanged(page: Page, depth: int) -> PageOutcome:

@@ -4,8 +4,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from flowchat.domain import Block
-from flowchat.ingest.anchors import settle_anchors
-from flowchat.ingest.blocks import BlockReader, Heading
+from flowchat.ingest.extract.anchors import settle_anchors
+from flowchat.ingest.extract.blocks import BlockReader, Heading
 
 
 def read(html: str) -> BlockReader:

@@ -4,7 +4,7 @@ import pytest
 
 from flowchat.ingest.decode import decode
 from flowchat.ingest.extract import extract_fragment, extract_html, extract_markdown, extract_text, render_markdown
-from flowchat.ingest.parse import MAX_NESTING, parse_html
+from flowchat.ingest.extract.parse import MAX_NESTING, parse_html
 
 
 @pytest.mark.parametrize(

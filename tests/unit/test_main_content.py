@@ -1,7 +1,7 @@
 """Which part of a page is read, on small pages of each kind."""
 
-from flowchat.ingest.main_content import main_content
-from flowchat.ingest.parse import parse_html
+from flowchat.ingest.extract.main_content import main_content
+from flowchat.ingest.extract.parse import parse_html
 
 PROSE = (
     "Sprockets turn the wheel that drives the chain, and each of them has to be oiled twice a year or it will rust. "

@@ -5,8 +5,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from flowchat.domain import Document
 from flowchat.ingest.extract import extract_html
-from flowchat.ingest.metadata import page_name, read_metadata, rfc3339
-from flowchat.ingest.scripted import is_made_by_scripts
+from flowchat.ingest.extract.metadata import page_name, read_metadata, rfc3339
+from flowchat.ingest.extract.scripted import is_made_by_scripts
 
 
 def read(html: str) -> Document:

@@ -4,9 +4,9 @@ import re
 
 from selectolax.lexbor import LexborNode
 
-from flowchat.ingest.main_content.names import CONTENT, SLIDES
-from flowchat.ingest.main_content.page import Page
-from flowchat.ingest.main_content.phrases import NOTICES
+from flowchat.ingest.extract.main_content.names import CONTENT, SLIDES
+from flowchat.ingest.extract.main_content.page import Page
+from flowchat.ingest.extract.main_content.phrases import NOTICES
 
 _NEVER_ROLES = frozenset("navigation search banner contentinfo menu menubar toolbar tooltip status".split())
 _DIALOG_ROLES = frozenset(("dialog", "alertdialog", "alert"))

@@ -4,7 +4,7 @@ import re
 
 from selectolax.lexbor import LexborNode
 
-from flowchat.ingest.inline import SKIPPED
+from flowchat.ingest.extract.inline import SKIPPED
 
 _MAX_DEPTH = 150
 _NEEDS_WALK = "br,div,tr,li,p,button,svg,script,style,template"

@@ -11,7 +11,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from flowchat.domain import Document
-from flowchat.ingest.inline import clean
+from flowchat.ingest.extract.inline import clean
 from flowchat.net.robots import AGENT, page_directives
 
 MAX_TITLE_CHARS = 200

@@ -9,9 +9,9 @@ keep a wrong name from costing the page its text.
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from flowchat.ingest.main_content.page import Page
-from flowchat.ingest.main_content.root import drop_page_frame, drop_unrendered, inner_root, marked_main
-from flowchat.ingest.main_content.rules import (
+from flowchat.ingest.extract.main_content.page import Page
+from flowchat.ingest.extract.main_content.root import drop_page_frame, drop_unrendered, inner_root, marked_main
+from flowchat.ingest.extract.main_content.rules import (
     drop_boilerplate_names,
     drop_controls,
     drop_decoration,

@@ -2,8 +2,8 @@
 
 from bisect import bisect_left
 
-from flowchat.ingest.main_content import names, phrases
-from flowchat.ingest.main_content.page import Page
+from flowchat.ingest.extract.main_content import names, phrases
+from flowchat.ingest.extract.main_content.page import Page
 
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _TITLES = frozenset(("h1", "h2"))

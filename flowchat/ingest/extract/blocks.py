@@ -11,11 +11,11 @@ from typing import Literal
 from selectolax.lexbor import LexborNode
 
 from flowchat.domain import Block
-from flowchat.ingest.anchors import HEADINGS, is_layout
-from flowchat.ingest.code import code_text
-from flowchat.ingest.inline import SKIPPED, alt_text, clean, is_short_and_bold, math_text, plain_text, raised
-from flowchat.ingest.tables import read_table
-from flowchat.ingest.tidy import tidy
+from flowchat.ingest.extract.anchors import HEADINGS, is_layout
+from flowchat.ingest.extract.code import code_text
+from flowchat.ingest.extract.inline import SKIPPED, alt_text, clean, is_short_and_bold, math_text, plain_text, raised
+from flowchat.ingest.extract.tables import read_table
+from flowchat.ingest.extract.tidy import tidy
 
 MAX_HEADING_CHARS = 200  # of a title too: both stand before every chunk, and longer ones are no headings
 _MAX_DEPTH = 150  # deeper nesting is flattened to text: no page needs it, and hostile ones exhaust the stack

@@ -4,7 +4,7 @@ from itertools import zip_longest
 
 from selectolax.lexbor import LexborNode
 
-from flowchat.ingest.inline import plain_text
+from flowchat.ingest.extract.inline import plain_text
 
 MAX_COLUMNS = 60
 _MAX_CELL_CHARS = 2000  # a longer one without a header is a column of a page's layout

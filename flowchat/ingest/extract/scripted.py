@@ -4,7 +4,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from flowchat.ingest.parse import parse_html
+from flowchat.ingest.extract.parse import parse_html
 
 MAX_SHELL_CHARS = 250  # of text around an empty application: its header and footer
 MAX_LOADING_CHARS = 40  # of text in it: "Loading..."

@@ -11,14 +11,14 @@ from mdit_py_plugins.anchors import anchors_plugin
 from selectolax.lexbor import LexborHTMLParser
 
 from flowchat.domain import Document
-from flowchat.ingest.anchors import settle_anchors
-from flowchat.ingest.blocks import BlockReader
-from flowchat.ingest.main_content import main_content
-from flowchat.ingest.markdown import markdown_html, split_front_matter
-from flowchat.ingest.metadata import MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, read_metadata
-from flowchat.ingest.parse import parse_html
-from flowchat.ingest.plain_text import text_blocks
-from flowchat.ingest.scripted import is_made_by_scripts
+from flowchat.ingest.extract.anchors import settle_anchors
+from flowchat.ingest.extract.blocks import BlockReader
+from flowchat.ingest.extract.main_content import main_content
+from flowchat.ingest.extract.markdown import markdown_html, split_front_matter
+from flowchat.ingest.extract.metadata import MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, read_metadata
+from flowchat.ingest.extract.parse import parse_html
+from flowchat.ingest.extract.plain_text import text_blocks
+from flowchat.ingest.extract.scripted import is_made_by_scripts
 
 # Version of what extraction makes of a page: pages fetched with another one are fetched again, even where the site
 # says that they have not changed.
