@@ -65,6 +65,21 @@ def test_hostile_nesting_takes_bounded_time(tag: str) -> None:
     assert "".join(block.text for block in blocks).endswith("text")
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p>x</p>" + "<table><tr><td>" * 5000,
+        "<ul><li>" * 5000,
+        "</div>" * 5000 + "<div>" * 5000,  # end tags of nothing don't hide what follows them
+        "<p>" + "<sup>" * 2000,
+        "<p>" + "<b><sup><i>" * 400,
+    ],
+)
+def test_nesting_of_small_pages_is_bounded(page: str) -> None:
+    blocks = extract_html(page + "Enough words to be a page's text").blocks
+    assert "".join(block.text for block in blocks).replace(" |", "").endswith("text")
+
+
 def test_hostile_attributes_take_bounded_time() -> None:
     attributes = " ".join(f"a{number}=1" for number in range(300_000))
     assert [block.text for block in extract_html(f"<h1>Title</h1><p {attributes}>text").blocks] == ["text"]

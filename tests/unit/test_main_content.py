@@ -137,6 +137,19 @@ def test_table_of_contents_of_the_page_goes() -> None:
     assert "Part" not in kept(f"<main><h1>Guide</h1><ul>{links}</ul><p>{PROSE * 2}</p></main>")
 
 
+def test_table_of_contents_stays_where_it_is_all_that_there_is() -> None:
+    links = "".join(f'<li><a href="part{n}.html">Part {n} of it</a>' for n in range(9))
+    chapter = f'<body><div class="chapter"><h1>Indexes</h1><div class="toc"><ul>{links}</ul></div></div>'
+    assert "Part 8 of it" in kept(chapter)
+    assert "Part 8 of it" in kept(chapter.replace('href="', 'href="#').replace(' class="toc"', ""))
+
+
+def test_what_is_marked_as_main_is_believed_however_short_it_is() -> None:
+    assert kept("<main><p>Only in red.</p></main>") == "Only in red."
+    assert kept('<nav><a href="/">Home</a></nav><article>Yes.</article>') == "Yes."
+    assert kept('<main><a href="/a">One</a></main>') == ""
+
+
 def test_pictures_of_links_and_icons_have_nothing_to_say() -> None:
     root = main_content(
         parse_html(

@@ -197,3 +197,9 @@ def test_other_short_pages_are_not(html: str) -> None:
 def test_a_page_with_text_is_no_shell() -> None:
     assert is_made_by_scripts(SHELLS["react"], 0)
     assert not is_made_by_scripts(SHELLS["react"], 1000)
+
+
+def test_a_short_script_fills_a_root_and_nothing_else() -> None:
+    script = "<script>document.getElementById('root').textContent = 'Hello'</script>"
+    assert extract_html(f'<body><div id="root"></div>{script}</body>').needs_javascript
+    assert not extract_html(f"<body><img src=a.png>{script}</body>").needs_javascript

@@ -9,7 +9,7 @@ SKIPPED = frozenset(
     "svg template textarea video".split()
 )
 
-_MAX_DEPTH = 150
+_MAX_DEPTH = 50  # superscripts take three frames of the stack each, under the 450 that the blocks around may take
 _MAX_BOLD_CHARS = 80
 _WRAPPERS = frozenset("span em i u font a small".split())
 _BREAKS = frozenset("br p div tr dd dt ul ol table blockquote pre h1 h2 h3 h4 h5 h6".split())
@@ -30,15 +30,18 @@ def clean(text: str) -> str:
     return " ".join(text.split())
 
 
-def plain_text(node: LexborNode) -> str:
-    """All text of a node in one line: that of images too; list items are parted by semicolons."""
+def plain_text(node: LexborNode, depth: int = 0) -> str:
+    """All text of a node in one line: that of images too; list items are parted by semicolons.
+
+    `depth` is how deep the node is inside another whose text is being read.
+    """
     only = node.first_child
     if only is None:
         return ""
     if only.is_text_node and only.next is None:
         return clean(only.text_content or "")
     parts: list[str] = []
-    _gather(node, parts, 0)
+    _gather(node, parts, depth)
     return clean("".join(parts)).lstrip("; ").replace(" ;", ";")
 
 
@@ -56,7 +59,7 @@ def _gather(node: LexborNode, parts: list[str], depth: int) -> None:
         elif tag == "math":
             parts.append(math_text(child))
         elif tag == "sup":
-            parts.append(raised(child))
+            parts.append(raised(child, depth + 1))
         elif tag == "li":
             parts.append("; ")
             _gather(child, parts, depth + 1)
@@ -93,9 +96,9 @@ def math_text(node: LexborNode) -> str:
     return f" {_TEX.sub(_INSIDE, tex.strip())} "
 
 
-def raised(node: LexborNode) -> str:
+def raised(node: LexborNode, depth: int = 0) -> str:
     """Superscript: exponents with a caret, since 10 to the 6th is not 106."""
-    text = plain_text(node)
+    text = plain_text(node, depth)
     return f"^{text}" if _EXPONENT.fullmatch(text) else text
 
 

@@ -46,11 +46,8 @@ _PARTS = frozenset("Comment Review UserReview Answer Question ImageObject VideoO
 def read_metadata(tree: LexborHTMLParser) -> Document:
     """The page's document, but for its blocks."""
     reader = _Reader()
-    if tree.root is not None:
-        for node in tree.root.traverse():
-            tag = node.tag
-            if tag in _READ:
-                _READ[tag](reader, node)
+    for node in tree.css(_SELECTOR):
+        _READ[node.tag or ""](reader, node)
     return reader.document()
 
 
@@ -198,6 +195,7 @@ _READ = {
     "time": _Reader.read_time,
     "script": _Reader.read_script,
 }
+_SELECTOR = ",".join(_READ)
 
 
 def page_name(title: str, headings: list[str]) -> str:

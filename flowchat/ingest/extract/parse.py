@@ -5,6 +5,8 @@ Lexbor's time grows with the square of the depth of nested elements and of the a
 """
 
 import re
+from itertools import accumulate, count, repeat
+from operator import sub
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -13,9 +15,11 @@ MAX_ATTRIBUTES = 500  # of one tag; one that has more keeps none
 _MAX_ROOTS = 10  # a second <html> or <body> only adds its attributes to the first
 _LARGE_CHARS = 100_000  # in less than that, a tag full of attributes takes a second or two
 _LONG_TAG_CHARS = 8000  # a shorter one has no attributes that would matter
-_MANY_TAGS = 30_000  # fewer, if all were nested, take three seconds at most
+_WINDOW_CHARS = _LONG_TAG_CHARS // 2
+_MANY_TAGS = 25_000  # fewer, if all were nested, take half a second at most
+_MANY_OPEN = 4000  # real pages leave so many open only where most are void elements
 
-_NAME = re.compile(r"[a-zA-Z][^\s/<>]*")
+_LONG_TAG = re.compile(rf"(<[a-zA-Z][^\s/<>]*)[^<>]{{{_LONG_TAG_CHARS},}}")
 _ATTRIBUTE = re.compile(r"[^\s=/]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s]*))?")
 # What the parser takes for a tag must be what this takes for one: so comments go, as do quotes that aren't a value's,
 # and elements whose content is no HTML keep it without its "<".
@@ -44,24 +48,35 @@ def parse_html(html: str) -> LexborHTMLParser:
     """The tree of a page. Never raises on malformed HTML."""
     if len(html) > _LARGE_CHARS:
         html = _with_few_attributes(html)
-    if html.count("<") > _MANY_TAGS:
+    tags = html.count("<")
+    if tags > _MANY_TAGS or (tags > _MANY_OPEN and _is_deep(html)):
         html = _Flattening().of(html)
     return LexborHTMLParser(html)
 
 
+def _is_deep(html: str) -> bool:
+    """Whether at some point many more tags have begun than ended; void elements count too."""
+    begun = accumulate(map(str.count, html.split("</"), repeat("<")))
+    is_open: list[int] = list(map(sub, begun, count()))
+    lowest = accumulate(is_open, min, initial=0)
+    return any(now - low > _MANY_OPEN for now, low in zip(is_open, lowest, strict=False))
+
+
 def _with_few_attributes(html: str) -> str:
-    pieces = html.split("<")
-    if max(map(len, pieces)) <= _LONG_TAG_CHARS:
-        return html
-    return "<".join(_with_few(piece) if len(piece) > _LONG_TAG_CHARS else piece for piece in pieces)
-
-
-def _with_few(piece: str) -> str:
-    """What stands between two "<": most often a tag and the text behind it."""
-    tag, end, text = piece.partition(">")
-    if len(tag) <= _LONG_TAG_CHARS or not (name := _NAME.match(tag)) or len(_ATTRIBUTE.findall(tag)) <= MAX_ATTRIBUTES:
-        return piece
-    return name[0] + end + text
+    """Looks only where a whole window has no markup, since each long tag has at least one."""
+    pieces: list[str] = []
+    done = 0
+    for window in range(0, len(html), _WINDOW_CHARS):
+        end = window + _WINDOW_CHARS
+        if window < done or html.find("<", window, end) >= 0 or html.find(">", window, end) >= 0:
+            continue
+        start = html.rfind("<", max(done, end - _LONG_TAG_CHARS), window)
+        if start < 0 or html.find(">", start, window) >= 0 or (tag := _LONG_TAG.match(html, start)) is None:
+            continue
+        if len(_ATTRIBUTE.findall(tag[0])) > MAX_ATTRIBUTES:
+            pieces += (html[done:start], tag[1])
+            done = tag.end()
+    return "".join((*pieces, html[done:])) if pieces else html
 
 
 class _Flattening:

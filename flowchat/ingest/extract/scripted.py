@@ -17,7 +17,7 @@ _INVISIBLE = "script,style,noscript,template,svg,head"
 _MEDIA = "img,picture,video,audio,object,embed,canvas,iframe,frame"
 _JAVASCRIPT = re.compile("javascript", re.IGNORECASE)
 _LEADS_AWAY = re.compile(r"location\s*(?:\.\s*(?:href|replace|assign)\s*)?[=(]")
-_MIN_SCRIPT_CHARS = 500  # a shorter one makes no page, unless it loads another
+_MIN_SCRIPT_CHARS = 500  # a shorter one makes no page, unless it loads another or has an application's root to fill
 
 
 def is_made_by_scripts(html: str, text_chars: int) -> bool:
@@ -26,8 +26,9 @@ def is_made_by_scripts(html: str, text_chars: int) -> bool:
         return False
     tree = parse_html(html)
     scripts = [(script.attributes.get("src") or "", script.text()) for script in tree.css("script")]
-    if not any(source or len(text) >= _MIN_SCRIPT_CHARS for source, text in scripts) or _leads_away(tree, scripts):
+    if not scripts or _leads_away(tree, scripts):
         return False
+    makes_pages = any(source or len(text) >= _MIN_SCRIPT_CHARS for source, text in scripts)
     notices = " ".join(node.text() for node in tree.css("noscript"))
     for node in tree.css(_INVISIBLE):
         node.decompose()
@@ -36,7 +37,7 @@ def is_made_by_scripts(html: str, text_chars: int) -> bool:
     if any(len(_text(root)) <= MAX_LOADING_CHARS and not _has_media(root) for root in tree.css(_ROOTS)):
         return True
     is_empty = len(_text(tree.body)) <= MAX_LOADING_CHARS and not _has_media(tree.body)
-    return is_empty and (bool(_JAVASCRIPT.search(notices)) or not _text(tree.body))
+    return makes_pages and is_empty and (bool(_JAVASCRIPT.search(notices)) or not _text(tree.body))
 
 
 def _leads_away(tree: LexborHTMLParser, scripts: list[tuple[str, str]]) -> bool:

@@ -26,6 +26,7 @@ _MIN_KEPT = 0.1  # of the body's prose
 _MIN_TEXT_CHARS = 25  # outside links; a page with less, and without a heading, is nothing but navigation
 _BULK = ("script", "style", "svg", "select", "nav")
 _HEADINGS = frozenset(("h1", "h2", "h3"))
+_MARKED = frozenset(("main", "article"))
 
 
 def main_content(tree: LexborHTMLParser) -> LexborNode | None:
@@ -51,14 +52,13 @@ def main_content(tree: LexborHTMLParser) -> LexborNode | None:
         page.restore(whole)
         root = 0
     drop_decoration(page, root)
-    if main is None and page.prose(root) < _MIN_TEXT_CHARS and not page.contains(root, _HEADINGS):
+    is_marked = main is not None or any(page.prose(number) for number in page.tagged(0, _MARKED))
+    if not is_marked and page.prose(root) < _MIN_TEXT_CHARS and not page.contains(root, _HEADINGS):
         return None
     return page.prune(root)
 
 
 def _remove(tree: LexborHTMLParser, tags: tuple[str, ...]) -> None:
-    """Take out what makes up most of many pages, before it costs time. Nested ones are left to the rules."""
-    if tree.css_first(",".join(f"{tag} {tag}" for tag in tags)) is None:  # a node in a freed one must not be touched
-        for tag in tags:
-            for node in tree.css(tag):
-                node.decompose()
+    """Take out what makes up most of many pages, before it costs time."""
+    for node in tree.css(",".join(tags)):
+        node.decompose()

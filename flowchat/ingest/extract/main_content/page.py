@@ -19,7 +19,8 @@ _NEVER = frozenset(
 )
 _WHOLE = frozenset(("pre", "code"))  # nothing inside is judged by itself: often a thousand coloured words
 _EMPTY = frozenset(("br", "hr", "wbr"))
-_PLAIN = frozenset("b i em strong sub sup kbd code tr td th tbody thead".split())  # their attributes tell nothing here
+# Their attributes tell nothing here.
+_WITHOUT_ATTRIBUTES = _NEVER | frozenset("b i em strong sub sup kbd code tr td th tbody thead".split())
 
 
 class Page:
@@ -29,6 +30,7 @@ class Page:
         self.nodes: list[LexborNode] = []
         self.tags: list[str] = []
         self.parents: list[int] = []
+        self.ends: list[int] = []
         self.attributes: list[dict[str, str | None]] = []
         self.has_own_text: set[int] = set()
         self.dropped = bytearray()
@@ -38,52 +40,53 @@ class Page:
         self._first_text: list[int] = []  # of each element, the number of texts before it
         self._read(body)
         self._first_text.append(len(self._texts))
-        self.ends = self._subtree_ends()
         self.recount()
 
     def _read(self, body: LexborNode) -> None:
-        index: dict[int, int] = {}
-        in_link: list[bool] = []
-        nodes, tags, texts, first_text = self.nodes, self.tags, self._texts, self._first_text
-        for node in body.traverse(include_text=True, skip_empty=True):
-            parent = node.parent
-            above = index.get(parent.mem_id, -1) if parent is not None else -1
-            if above < 0 and nodes:
-                continue  # inside an element that is dropped
-            tag = node.tag or _COMMENT
-            if tag == _TEXT:
-                text = node.text_content or ""
-                self.has_own_text.add(above)
-                is_linked = in_link[above]
-            elif tag[0] in _MARKUP or tag in _EMPTY:
-                continue
+        tag = body.tag or ""
+        self._add(body, tag, -1)
+        above, in_link = 0, tag == "a"
+        children = body.iter(include_text=True, skip_empty=True)
+        around: list[tuple[int, bool, Iterator[LexborNode]]] = []
+        while True:
+            for node in children:
+                tag = node.tag or _COMMENT
+                if tag == _TEXT:
+                    self._add_text(node.text_content or "", in_link)
+                    self.has_own_text.add(above)
+                elif tag in _WHOLE:
+                    self._add(node, tag, above)
+                    self._add_text(node.text(), in_link)
+                elif tag in _NEVER:
+                    self._add(node, tag, above)
+                    self.dropped[-1] = True
+                elif tag[0] not in _MARKUP and tag not in _EMPTY:
+                    around.append((above, in_link, children))
+                    above, in_link = self._add(node, tag, above), in_link or tag == "a"
+                    children = node.iter(include_text=True, skip_empty=True)
+                    break
             else:
-                is_never = tag in _NEVER
-                is_linked = tag == "a" or (above >= 0 and in_link[above])
-                in_link.append(is_linked)
-                self.parents.append(above)
-                self.attributes.append(_NO_ATTRIBUTES if is_never or tag in _PLAIN else node.attributes)
-                self.dropped.append(is_never)
-                first_text.append(len(texts))
-                tags.append(tag)
-                nodes.append(node)
-                if tag not in _WHOLE:
-                    if not is_never:
-                        index[node.mem_id] = len(nodes) - 1
-                    continue
-                text = node.text()
-            chars = len(text.strip())
-            texts.append(text)
-            self._chars.append(chars)
-            self._linked.append(chars if is_linked else 0)
+                self.ends[above] = len(self.nodes)
+                if not around:
+                    return
+                above, in_link, children = around.pop()
 
-    def _subtree_ends(self) -> list[int]:
-        ends = list(range(1, len(self.nodes) + 1))
-        parents = self.parents
-        for number in range(len(ends) - 1, 0, -1):
-            if ends[number] > ends[parents[number]]:
-                ends[parents[number]] = ends[number]
-        return ends
+    def _add(self, node: LexborNode, tag: str, above: int) -> int:
+        number = len(self.nodes)
+        self.nodes.append(node)
+        self.tags.append(tag)
+        self.parents.append(above)
+        self.ends.append(number + 1)
+        self.attributes.append(_NO_ATTRIBUTES if tag in _WITHOUT_ATTRIBUTES else node.attributes)
+        self.dropped.append(False)
+        self._first_text.append(len(self._texts))
+        return number
+
+    def _add_text(self, text: str, in_link: bool) -> None:
+        chars = len(text.strip())
+        self._texts.append(text)
+        self._chars.append(chars)
+        self._linked.append(chars if in_link else 0)
 
     def recount(self) -> None:
         """Bring the sizes up to date with what was dropped."""
@@ -150,6 +153,12 @@ class Page:
         """Those of `elements` that have one of these tags, as of now."""
         names, dropped = self.tags, self.dropped
         return [i for i in range(root + 1, self.ends[root]) if names[i] in tags and not dropped[i]]
+
+    def sized(self, root: int, max_chars: int) -> list[int]:
+        """Those of `elements` that have text, and no more than so many characters, as of now."""
+        ends, dropped, before = self.ends, self.dropped, self._before
+        elements = range(root + 1, ends[root])
+        return [i for i in elements if not dropped[i] and 0 < before[ends[i]] - before[i] <= max_chars]
 
     def children(self, number: int) -> Iterator[int]:
         child, end = number + 1, self.ends[number]

@@ -18,11 +18,14 @@ _FRAGMENTS = {
 
 
 def _any_of(lines: str) -> re.Pattern[str]:
-    """Alternatives on each line; what isn't a letter before and after the words doesn't matter."""
+    """Alternatives on each line; what isn't a letter before and after the words doesn't matter.
+
+    For text in lower case: that takes a third of the time that ignoring case does.
+    """
     patterns = "|".join(lines.strip().splitlines())
     for name, fragment in _FRAGMENTS.items():
         patterns = patterns.replace(name, fragment)
-    return re.compile(rf"[\W\d_]*(?:{patterns})[\W_]*", re.IGNORECASE)
+    return re.compile(rf"[\W\d_]*(?:{patterns})[\W_]*")
 
 
 # Good wherever they are a block of their own.
@@ -31,7 +34,7 @@ _PHRASES = _any_of(r"""
 (?:view|show|see) (?:this |the |page )?(?:source|raw)(?: (?:on|in|code|for) .{0,30})?|(?:view|show) (?:this )?page
 (?:edit|view|open|discuss|improve)(?: \w+){0,3} (?:on|in) (?:github|gitlab|bitbucket|chatgpt|claude)
 (?:view|copy|open)(?: page)? as markdown|copy for llm|ask about this .{0,20}|(?:page )?(?:tools|actions)
-(?:help )?improve (?:mdn|this (?:page|doc\w*|article).{0,30}|these docs.{0,20})|learn how to contribute
+(?:help )?improve (?:this (?:page|doc\w*|article).{0,30}|these docs.{0,20})|learn how to contribute
 (?:report|create|open|raise|file|submit) (?:an? )?(?:\w+ )?(?:issue|bug|problem|correction)s?.{0,40}
 request (?:changes|an? edit)|report code block
 (?:send|give|leave|provide|share) (?:us )?(?:your |some )?feedback.{0,30}|feedback
@@ -93,13 +96,13 @@ your recently viewed.{0,20}|keep (?:reading|exploring)|(?:read|up) next|don[\'\u
 join (?:the|our) (?:discussion|conversation|newsletter|community|mailing).{0,40}
 (?:customer|user|verified|guest) (?:ratings? (?:&|and) )?reviews?(?: (?:&|and) ratings?)?:?
 ratings? (?:&|and) reviews?|reviews? (?:&|and) ratings?|(?:customer )?questions? (?:&|and) answers?
-seller feedback.{0,20}|submit correction|help us improve.{0,40}|try it for yourself
+seller feedback.{0,20}|submit correction|try it for yourself
 (?:join|get answers (?:on|in|from)|ask (?:in|on)) (?:our |the )?.{0,20}(?:community|discord|slack|forums?)
 about the authors?|written by .{0,30}|filed under.{0,30}|share (?:this|on|via|with)\b.{0,30}
 (?:stay|keep) (?:up to date|connected|in touch|informed).{0,40}|(?:sign|join) up (?:for|to) .{0,60}
 subscribe .{0,60}|get (?:the latest|updates|our newsletter)\b.{0,60}
 (?:was|is) this .{0,30}helpful.{0,10}|(?:filter|refine|narrow)(?: results)? (?:by|your).{0,30}|footer.{0,20}
-site .{0,12}navigation|help improve mdn
+site .{0,12}navigation|help improve .{0,40}
 """)
 # Titles that documentation uses for its own matter: good where the section's class says the same.
 _VAGUE_TITLES = _any_of(r"""
@@ -125,17 +128,17 @@ ALT_OF_DECORATION = re.compile(
 
 @lru_cache(maxsize=4096)
 def is_phrase(text: str) -> bool:
-    return _PHRASES.fullmatch(text) is not None
+    return _PHRASES.fullmatch(text.lower()) is not None
 
 
 @lru_cache(maxsize=4096)
 def is_control(text: str) -> bool:
-    return _CONTROLS.fullmatch(text) is not None
+    return _CONTROLS.fullmatch(text.lower()) is not None
 
 
 def leads_elsewhere(title: str) -> bool:
-    return _TITLES.fullmatch(title) is not None
+    return _TITLES.fullmatch(title.lower()) is not None
 
 
 def may_lead_elsewhere(title: str) -> bool:
-    return _VAGUE_TITLES.fullmatch(title) is not None
+    return _VAGUE_TITLES.fullmatch(title.lower()) is not None

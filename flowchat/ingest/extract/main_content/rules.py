@@ -21,6 +21,7 @@ _PART_OF_TEXT = frozenset("b em strong code i td th pre tr thead tbody tfoot cap
 _IMAGE_HOLDERS = frozenset("a figure p li div td section".split())
 _MAX_DROP = 0.5  # of the text, for a name or a title
 _MAX_PROSE_BEFORE_TITLE = 500
+_MIN_PROSE_BESIDE_LIST = 100
 _MAX_BUTTON_CHARS = 40
 _MAX_INTRO_CHARS = 30  # before a section's title, in its container
 
@@ -131,11 +132,11 @@ def _section(page: Page, root: int, heading: int, end: int) -> list[int]:
 def drop_controls(page: Page, root: int) -> None:
     """Drop blocks that say no more than "Edit this page" or "Was this helpful?"."""
     tags, parents, size_of = page.tags, page.parents, page.size
-    for number in page.elements(root):
+    for number in page.sized(root, phrases.MAX_PHRASE_CHARS):
         tag = tags[number]
-        if tag in _PART_OF_TEXT or not 0 < (size := size_of(number)) <= phrases.MAX_PHRASE_CHARS:
+        if page.dropped[number] or tag in _PART_OF_TEXT:
             continue
-        parent = parents[number]
+        size, parent = size_of(number), parents[number]
         if tag in _INLINE and parent in page.has_own_text:
             continue  # a word in a sentence
         if tag != "a" and parent != root and tags[parent] not in _PART_OF_TEXT and size_of(parent) == size:
@@ -156,7 +157,9 @@ def _is_button(page: Page, number: int) -> bool:
 
 
 def drop_tables_of_contents(page: Page, root: int) -> None:
-    """Drop lists of nothing but links to anchors of the page itself."""
+    """Drop lists of nothing but links to anchors of the page itself, unless there is next to nothing else."""
+    if page.prose(root) < _MIN_PROSE_BESIDE_LIST:
+        return
     links = page.tagged(root, _LINK)
     for number in page.tagged(root, _LISTS):
         if not page.dropped[number] and page.linked(number) > 0.8 * page.size(number):
