@@ -179,7 +179,7 @@ class Version:
     chunks: int
     created_at: str
     live_at: str | None
-    content_hash: str | None = None  # of the documents it is made of, uploaded or built in
+    content_hash: str | None = None  # of the documents it is made of, or of the choices that its crawl follows
     extractor: int = 0
     former: str | None = None  # the version that was live before it
     added: int | None = None  # pages, against that one
@@ -200,7 +200,7 @@ class PageFacts:
     last_modified: str | None = None
     outlinks: tuple[str, ...] = ()  # on its own host
     simhash: int | None = None  # of its text, 64 bits, signed
-    duplicate_of: str | None = None  # the address of the page that says the same
+    duplicate_of: str | None = None  # the address of the page that says the same, or stands for it
     kept: int = 0  # crawls in a row that could not fetch it and took it from the former version
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -122,7 +123,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if raw:
             values[f.name] = _parse(variable, raw, f.default)
             _check_limits(variable, values[f.name], f.metadata["minimum"], f.metadata["maximum"])
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.renderer and shutil.which(settings.renderer) is None:
+        variable = PREFIX + "RENDERER"
+        message = f"{variable} names '{settings.renderer}', which is no program here: install it, or name another."
+        raise FlowChatError("bad_setting", message, param=variable)
+    return settings
 
 
 def _parse(variable: str, raw: str, default: Any) -> Any:

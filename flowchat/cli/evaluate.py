@@ -13,6 +13,14 @@ from flowchat.evaluation.report import Measure, Options, Report
 
 CRAWL = ("robots", "urls", "fuzz", "ssrf", "bombs", "sites", "recrawl", "scale")
 EXTRACT = ("extraction", "structure")
+data_option = click.option(
+    "--data",
+    envvar="FLOWCHAT_TEST_DATA",
+    type=click.Path(path_type=Path),
+    default=Path("../shared/corpora"),
+    show_default=True,
+    help="Folder of the test data; also FLOWCHAT_TEST_DATA.",
+)
 
 
 @click.group("eval")
@@ -31,7 +39,7 @@ def evaluate() -> None:
     show_default=True,
     help="Folder with the documentation of Debian's packages, for the checks 'sites' and 'recrawl'.",
 )
-@click.option("--data", envvar="FLOWCHAT_TEST_DATA", type=click.Path(path_type=Path), default=Path("../shared/corpora"))
+@data_option
 @json_option
 def crawl(only: Sequence[str], cases: int, pages: int, sites: Path, data: Path, as_json: bool) -> None:
     """Robots, addresses, malformed input, forbidden addresses, bombs, real sites, recrawls and a large site."""
@@ -40,7 +48,7 @@ def crawl(only: Sequence[str], cases: int, pages: int, sites: Path, data: Path, 
 
 @evaluate.command()
 @click.option("--only", multiple=True, type=click.Choice(EXTRACT), help="This check alone; may be repeated.")
-@click.option("--data", envvar="FLOWCHAT_TEST_DATA", type=click.Path(path_type=Path), default=Path("../shared/corpora"))
+@data_option
 @json_option
 def extract(only: Sequence[str], data: Path, as_json: bool) -> None:
     """The main content of real pages, and the structure of pages whose structure is known."""

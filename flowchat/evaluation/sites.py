@@ -111,8 +111,8 @@ async def crawl(root: str, concurrency: int) -> tuple[list[PageOutcome], float]:
                 source,
                 Site(root, fetcher, {}, 0.0),
                 [],
-                [],
-                Former(db, None),
+                {},
+                Former(db, None, None),
                 lambda texts: [len(text.split()) for text in texts],
                 Limits(1_000_000, concurrency),
             )

@@ -58,6 +58,7 @@ class Crawl:
         self._named: set[str] = set()  # by a sitemap: what it names has an end
         self._asked_anew: set[str] = set()
         self._is_llms_txt_read = False
+        self._reading = asyncio.Lock()
         self._ready: deque[PageOutcome] = deque()
 
     @property
@@ -133,7 +134,8 @@ class Crawl:
             return "max_pages"
         if not self._site.robots.allowed(url):
             return self._site.robots_reason
-        return "trap" if url not in self._named and self._traps.holds(url) else None
+        is_trap = url not in self._named and self._traps.holds(url, self._frontier.is_chained(url))
+        return "trap" if is_trap else None
 
     async def _begin_round(self) -> bool:
         """When nothing is left to fetch: what may be worth a look in the end. False when that is done too."""
@@ -168,8 +170,11 @@ class Crawl:
 
     async def _forsaken(self) -> None:
         """Pages whose canonical page, or translation, does not exist: such as one that redirects back to them."""
-        for url, depth in self._visitor.forsaken():
-            self._visitor.standing_alone.add(url)
+        alone, others = await self._visitor.still_alone()
+        self._ready.extend(alone)
+        forsaken = self._visitor.forsaken()
+        self._visitor.standing_alone.update(url for url, _ in forsaken)
+        for url, depth in forsaken + others:
             self._asked_anew.add(url)
             self._frontier.again(url, depth)
 
@@ -189,7 +194,9 @@ class Crawl:
         return replace(visit, fetched=fetched)
 
     async def _read(self, visit: Visit) -> None:
-        for outcome in await self._visitor.outcomes(visit):
+        async with self._reading:  # one after the other: which of two copies comes first must not be chance
+            outcomes = await self._visitor.outcomes(visit)
+        for outcome in outcomes:
             self._traps.learn(outcome)
             self._ready.append(outcome)
 

@@ -9,7 +9,7 @@ from flowchat.ingest.duplicates import different_bits
 from flowchat.net.urls import is_trap, shape
 
 MAX_BARREN = 20  # addresses of one shape in a row that bring nothing new, such as the months of an empty calendar
-MAX_VARIANTS = {2: 500, 3: 50}  # addresses of one path with so many query parameters, or more: filters of a shop
+MAX_VARIANTS = {2: 2000, 3: 1000}  # addresses of one path with so many query parameters, or more: filters of a shop
 MAX_ALIKE_BITS = 2  # of 48: with 9, pages of which a fifth is their own were alike
 _REMEMBERED = 16  # pages of one shape to which the next one is compared: a calendar repeats itself after 12
 _TELLING = ("indexed", "no_content", "noindex", "near_duplicate", "canonical_elsewhere", "needs_javascript")
@@ -24,16 +24,23 @@ class Frontier:
     def __init__(self, pages: Iterable[Page], max_urls: int) -> None:
         self.max_urls = max_urls
         self.known: set[str] = set()
+        self._chained: set[str] = set()
         self._queue: list[tuple[int, int, str, int]] = []
         for page in pages:
             self.known.add(page.url)
             if page.status == "queued":
                 self._push(page.url, page.depth)
 
-    def add(self, url: str, depth: int) -> bool:
-        """False for a URL that is known already, or one too many."""
-        if url in self.known or len(self.known) >= self.max_urls:
+    def add(self, url: str, depth: int, found_on: str = "") -> bool:
+        """False for a URL that is known already, or one too many. `found_on`: the page that leads to it."""
+        if url in self.known:
+            if url in self._chained and not _is_next_of(found_on, url):
+                self._chained.remove(url)
             return False
+        if len(self.known) >= self.max_urls:
+            return False
+        if _is_next_of(found_on, url):
+            self._chained.add(url)
         self.known.add(url)
         self._push(url, depth)
         return True
@@ -44,6 +51,10 @@ class Frontier:
     def again(self, url: str, depth: int) -> None:
         """Fetch a URL once more."""
         self._push(url, depth)
+
+    def is_chained(self, url: str) -> bool:
+        """Whether only pages like it lead there: whatever has no end is reached that way."""
+        return url in self._chained
 
     def __bool__(self) -> bool:
         """Whether there is something to fetch."""
@@ -64,9 +75,13 @@ class Traps:
         self._variants: Counter[str] = Counter()
         self._recent: dict[str, deque[int]] = {}
 
-    def holds(self, url: str) -> bool:
+    def holds(self, url: str, is_chained: bool) -> bool:
         """Whether a URL, about to be fetched, leads into a trap."""
-        if is_trap(url) or self._barren[shape(url)] >= MAX_BARREN:
+        if is_trap(url):
+            return True
+        if not is_chained:
+            return False
+        if self._barren[shape(url)] >= MAX_BARREN:
             return True
         parameters = min(_parameters(url), max(MAX_VARIANTS))
         if parameters not in MAX_VARIANTS:
@@ -91,6 +106,14 @@ class Traps:
             self._barren[kind] = 0 if is_new else self._barren[kind] + 1
         if simhash is not None:
             recent.append(simhash)
+
+
+def _is_next_of(found_on: str, url: str) -> bool:
+    """Whether a link leads from a page to one of its kind: only the query differs, or only numbers do."""
+    if not found_on:
+        return False
+    path, _, query = url.partition("?")
+    return (bool(query) and path == found_on.partition("?")[0]) or shape(found_on) == shape(url)
 
 
 def _parameters(url: str) -> int:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flowchat.domain import EXTRACTOR, Job, JobProgress, Page, PageOutcome, Source, UsageCounts, Version
@@ -36,6 +36,19 @@ BATCH_PAGES = 64
 BATCH_WAIT_S = 5.0  # a slow site's pages are stored after this long even if the batch isn't full
 QUEUED_PAGES = 32
 MIN_MASS_REMOVAL = 10  # fewer pages than that may come and go
+
+TELL_S = 2.0  # how often a job tells what it has found while its first pages are still being read
+ADVICE = {  # where no page could be used
+    "address_not_public": "List the host in FLOWCHAT_ALLOW_PRIVATE_HOSTS and restart FlowChat to let it be crawled.",
+    "robots": "Its robots.txt forbids them: allow FlowChatBot there.",
+    "redirected_out_of_scope": "They lead to another site: create the source with the address that a browser shows.",
+    "not_included": "The patterns of include and exclude leave out all that was found.",
+    "needs_javascript": "Their text is made by scripts: FLOWCHAT_RENDERER renders them.",
+    "noindex": "They ask not to be indexed.",
+    "http_401": "They need a sign-in: give the source its auth.",
+    "http_403": "The site refuses them: allow FlowChatBot, or give the source its auth.",
+    "http_404": "Check the address.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +97,7 @@ async def run(build: Build) -> bool:
     build.is_fetched = build.progress.indexed > 0
     build.hashes = await pages.content_hashes(build.db, build.version.seq)
     outcomes, found = await _page_source(build, known)
-    async with contextlib.aclosing(_batches(outcomes)) as batches:
+    async with _telling(build, found), contextlib.aclosing(_batches(outcomes)) as batches:
         async for batch in batches:
             build.check()
             build.is_fetched = build.is_fetched or any(outcome.status == "indexed" for outcome in batch)
@@ -122,7 +135,6 @@ async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncGenerator[
 def _crawl(build: Build, known: list[Page]) -> Crawl:
     settings, source = build.settings, build.source
     build.site = Site(source.url or "", build.fetcher, build.headers, settings.crawl_delay_s)
-    max_pages = build.job.max_pages or source.config.max_pages or settings.crawl_max_pages
     return Crawl(
         source,
         build.site,
@@ -130,9 +142,33 @@ def _crawl(build: Build, known: list[Page]) -> Crawl:
         build.hashes,
         Former(build.db, build.live, build.version.content_hash),
         build.embedder.count_tokens,
-        Limits(max_pages, settings.crawl_concurrency),
+        Limits(_max_pages(build), settings.crawl_concurrency),
         build.renderer,
     )
+
+
+def _max_pages(build: Build) -> int:
+    return build.job.max_pages or build.source.config.max_pages or build.settings.crawl_max_pages
+
+
+@contextlib.asynccontextmanager
+async def _telling(build: Build, found: Callable[[], int]) -> AsyncIterator[None]:
+    task = asyncio.create_task(_tell(build, found))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _tell(build: Build, found: Callable[[], int]) -> None:
+    """Show that pages are found while the first ones, or long ones, are still being read and embedded."""
+    told = 0
+    while True:
+        await asyncio.sleep(TELL_S)
+        if found() > max(told, build.progress.total):
+            told = found()
+            await build.db.write(lambda conn: jobs.set_total(conn, build.job.id, build.owner, told))
 
 
 async def _batches(outcomes: AsyncGenerator[PageOutcome, None]) -> AsyncGenerator[list[PageOutcome], None]:
@@ -213,7 +249,8 @@ async def _index(build: Build, batch: list[PageOutcome], embedded: Embedded, fou
             _store_page(conn, build.version.seq, outcome, page_vectors)
             counted = count(counted, outcome, len(outcome.chunks))
         embedded_so_far = progress.embedded + embedded.fresh
-        counted = build.pace.timed(replace(counted, total=max(found, counted.done), embedded=embedded_so_far))
+        counted = replace(counted, total=max(found, counted.done), embedded=embedded_so_far)
+        counted = build.pace.timed(counted, _max_pages(build))
         jobs.set_progress(conn, build.job.id, counted)
         _record_usage(conn, build.job, crawled(counted) - crawled(progress), embedded.fresh)
         return counted
@@ -281,15 +318,16 @@ async def _check_usable(build: Build) -> None:
     reasons = build.progress.reasons
     site = build.source.url or build.source.slug
     if ROBOTS_UNREACHABLE in reasons.get("skipped", {}):
+        fault = build.site.robots_fault if build.site else ""
         raise SiteFault(
             ROBOTS_UNREACHABLE,
-            f"The robots.txt of {site} could not be fetched, so nothing may be crawled there (RFC 9309): it must "
-            "answer with rules or with 404. Check that the site is up, then recrawl.",
+            f"The robots.txt of {site} could not be fetched, so nothing may be crawled there (RFC 9309). {fault} It must "
+            "answer with rules or with 404. Check the address and that the site is up, then recrawl.",
         )
     if build.progress.indexed == 0 and not (build.job.type == "index_documents" and build.progress.done == 0):
         counts = Counter(reasons.get("failed", {})) + Counter(reasons.get("skipped", {}))
         told = ", ".join(f"{reason} ({number})" for reason, number in counts.most_common(3)) or "no pages"
-        advice = " FLOWCHAT_ALLOW_PRIVATE_HOSTS lets it be crawled." if "address_not_public" in counts else ""
+        advice = "".join(f" {ADVICE[reason]}" for reason, _ in counts.most_common(3) if reason in ADVICE)
         raise SiteFault("nothing_indexed", f"No page of {site} was usable: {told}.{advice}")
     await _check_not_emptied(build)
     live, unavailable = await pages.count_unavailable(build.db, build.source.live_version or "", build.version.seq)
@@ -305,8 +343,8 @@ async def _check_not_emptied(build: Build) -> None:
     """Raise SiteFault where a source would lose most of its pages, other than those its owner has left out."""
     if build.job.type != "crawl" or build.job.accept_removals or build.live is None:
         return
-    if "max_pages" in build.progress.reasons.get("skipped", {}):
-        return  # it is as full as it may be
+    if "max_pages" in build.progress.reasons.get("skipped", {}) and build.job.max_pages is None:
+        return  # it is as full as its owner wants it
     missing = await pages.missing(build.db, build.live.seq, build.version.seq)
     gone = Counter(reason or "no_longer_linked" for url, depth, reason in missing if _is_wanted(build, url, depth))
     wanted = build.live.pages - len(missing) + gone.total()

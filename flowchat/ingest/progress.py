@@ -52,8 +52,8 @@ class Pace:
     def __init__(self) -> None:
         self._marks: deque[tuple[float, int]] = deque()
 
-    def timed(self, progress: JobProgress) -> JobProgress:
-        """The progress with its rate and the time that the known pages will take at it."""
+    def timed(self, progress: JobProgress, max_pages: int) -> JobProgress:
+        """The progress with its rate and the time that the known pages will take at it, up to the limit of pages."""
         moment = monotonic()
         self._marks.append((moment, progress.done))
         while self._marks[0][0] < moment - RATE_WINDOW_S and len(self._marks) > 2:
@@ -62,5 +62,6 @@ class Pace:
         rate = (after - before) / (end - start) if end > start else 0.0
         if not rate:
             return replace(progress, pages_per_s=None, remaining_s=None)
-        remaining_s = round((progress.total - progress.done) / rate)
+        to_do = min(progress.total - progress.done, max_pages - progress.indexed)
+        remaining_s = round(max(0, to_do) / rate)
         return replace(progress, pages_per_s=round(rate, 2), remaining_s=remaining_s)

@@ -21,7 +21,7 @@ BUSY_PAUSES_S = (2.0, 8.0)  # where a busy site doesn't say how long
 MAX_BUSY_PAUSE_S = 30.0
 BUSY_PATIENCE_S = 600.0  # of a whole crawl
 MIN_SLOW_S, MAX_SLOW_S = 0.5, 10.0  # pause between requests to a site that was too busy for them
-_CALMER = 0.9  # of that pause is left after each request that went well
+_CALMER = 0.5  # of that pause is left after each request that went well
 MAX_DEAD = 10  # fetches in a row without an answer: the site is down, and each of them takes two time-outs
 _BUSY = (429, 503)
 _DEAD = ("fetch_failed", "fetch_timeout")
@@ -42,6 +42,7 @@ class Site:
         self.root = root
         self.robots = RobotsRules.parse(404, b"")
         self.robots_reason = "robots"
+        self.robots_fault = ""  # what keeps robots.txt from being read
         self.is_incomplete = False  # what names its pages could not all be had just now
         self.lastmod: dict[str, str] = {}
         self._own_origin = urlsplit(root)[:2]
@@ -63,15 +64,17 @@ class Site:
             fetched = await self.fetch(self._at("/robots.txt"))
             status, body = fetched.status, fetched.body
             self._follow_move(fetched.url)
-        except SiteFault:
-            pass
+        except SiteFault as error:
+            self.robots_fault = error.message
         except FlowChatError as error:
+            self.robots_fault = error.message
             # The pages meet the refusal of an address too, and report it with its own reason.
             if error.code in ("address_not_public", "fetch_too_many_redirects"):
                 return
         self.robots = RobotsRules.parse(status, body)
         if status is None or status >= 500:
             self.robots_reason = ROBOTS_UNREACHABLE
+            self.robots_fault = self.robots_fault or f"It answered {status}."
 
     def _follow_move(self, robots_url: str) -> None:
         here, there = urlsplit(self.root), urlsplit(robots_url)

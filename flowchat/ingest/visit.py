@@ -10,10 +10,10 @@ from flowchat.domain import Document, Page, PageFacts, PageOutcome, Source
 from flowchat.errors import FlowChatError
 from flowchat.ingest.chunk import CountTokens
 from flowchat.ingest.duplicates import Twins
+from flowchat.ingest.elsewhere import page_elsewhere
 from flowchat.ingest.extract import extract_html, page_title
 from flowchat.ingest.former import Former, is_keepable
 from flowchat.ingest.frontier import Frontier
-from flowchat.ingest.locale import better_locale
 from flowchat.ingest.read import facts_of, index_outcome, read_document
 from flowchat.ingest.scope import Scope
 from flowchat.ingest.site import Site
@@ -72,7 +72,8 @@ class Visitor:
         self._deferred: dict[str, list[tuple[str, int]]] = {}  # by the page that they give way to
         self._unusable: set[str] = set()
         self.doubtful: list[Page] = []
-        self.standing_alone: set[str] = set()
+        self.standing_alone: set[str] = set()  # although another page would stand for them
+        self._unchanged_alone: list[Visit] = []
         for page in pages:
             self.note(page)
 
@@ -93,7 +94,9 @@ class Visitor:
 
         In that order: an interruption between the two must not lose the page. None for a page that is doubtful.
         """
-        outcomes = await self._outcomes_of(visit)
+        return self._settled(await self._outcomes_of(visit))
+
+    def _settled(self, outcomes: list[PageOutcome]) -> list[PageOutcome]:
         for outcome in outcomes:
             if outcome.status == "indexed":
                 self._count(outcome)
@@ -112,8 +115,22 @@ class Visitor:
     def forsaken(self) -> list[tuple[str, int]]:
         """(url, depth) of pages that gave way to another one which is not to be had, or gave way in turn."""
         deferred, self._deferred = self._deferred, {}
-        is_lost = {target: target in self._unusable or target not in self._frontier.known for target in deferred}
-        return [page for target, pages in deferred.items() if is_lost[target] for page in pages]
+        return [page for target, pages in deferred.items() if self._is_lost(target) for page in pages]
+
+    async def still_alone(self) -> tuple[list[PageOutcome], list[tuple[str, int]]]:
+        """Unchanged pages for which another one would stand: as before where it is still lost, and (url, depth)."""
+        visits, self._unchanged_alone = self._unchanged_alone, []
+        alone: list[PageOutcome] = []
+        others: list[tuple[str, int]] = []
+        for visit in visits:
+            if visit.before is not None and self._is_lost(visit.before.facts.duplicate_of or ""):
+                alone.append(self._without_twin(await self._as_before(visit, visit.before)))
+            else:
+                others.append((visit.url, visit.depth))
+        return self._settled(alone), others
+
+    def _is_lost(self, target: str) -> bool:
+        return target in self._unusable or target not in self._frontier.known
 
     def twin_of(self, page: Page) -> str | None:
         """The address of an indexed page that says what this one, a copy so far, has said before."""
@@ -141,7 +158,7 @@ class Visitor:
         moved = PageOutcome(url, depth, "skipped", "redirected", fetched.status)
         is_start = url == self._site.root and final is not None and self.scope.is_in_folder(final)
         if final is None or not (self.scope.wants(final) or is_start):
-            return [replace(moved, reason="redirected_out_of_scope")]
+            return [replace(moved, reason="redirected_out_of_scope", facts=PageFacts(duplicate_of=fetched.url))]
         if not self._site.robots.allowed(final):
             return [replace(moved, reason=self._site.robots_reason)]
         if final in self._frontier.known:
@@ -161,9 +178,13 @@ class Visitor:
         return replace(outcome, reason=reason, http_status=status, facts=facts)
 
     async def _not_modified(self, visit: Visit, before: Page) -> list[PageOutcome]:
+        if before.status == "indexed" and before.facts.duplicate_of is None:
+            return [self._without_twin(await self._as_before(visit, before))]
+        links = self._follow(visit.url, before.facts.outlinks, visit.depth, before.facts.duplicate_of)
         if before.status == "indexed":
-            return [await self._as_before(visit, before)]
-        links = self._follow(before.facts.outlinks, visit.depth, before.facts.duplicate_of)
+            self._unusable.add(visit.url)
+            self._unchanged_alone.append(visit)
+            return []
         if before.reason in _COPIES:
             self.doubtful.append(replace(before, depth=visit.depth))
             return []
@@ -179,8 +200,8 @@ class Visitor:
             title=before.title,
             content_hash=before.content_hash,
             chunks=await self._former.chunks(before),
-            links=self._follow(before.facts.outlinks, visit.depth),
-            facts=replace(before.facts, duplicate_of=None),
+            links=self._follow(visit.url, before.facts.outlinks, visit.depth, before.facts.duplicate_of),
+            facts=before.facts,
         )
 
     async def _page(self, visit: Visit, url: str, fetched: Fetched) -> PageOutcome:
@@ -207,46 +228,32 @@ class Visitor:
         noindex, nofollow = header_directives(fetched.headers.get("x-robots-tag", ""))
         base = normalise(document.base, url) if document.base else None
         links = () if nofollow or document.nofollow else document.links
-        elsewhere = self._elsewhere(document, url, base or url) if url not in self.standing_alone else None
-        named = (elsewhere[1], *links) if elsewhere else links
+        elsewhere = page_elsewhere(document, url, base or url, self.scope, self._source.locale)
+        target = elsewhere[1] if elsewhere else None
+        named = (target, *links) if target else links
         outlinks = await asyncio.to_thread(self.scope.outlinks, named, base or url)
         outlinks += await self._in_feeds(document, base or url)
-        target = elsewhere[1] if elsewhere else None
         facts = replace(facts_of(document, fetched), outlinks=outlinks, duplicate_of=target)
         facts = replace(facts, modified=facts.modified or self._site.lastmod.get(url, ""))
-        links = self._follow(outlinks, depth, target)
+        links = self._follow(url, outlinks, depth, target)
         skipped = replace(skipped, title=page_title(document, url), links=links, facts=facts)
         if noindex or document.noindex:
             return replace(skipped, reason="noindex")
         if not self.scope.includes(url):  # the start: it was fetched for its links
             return replace(skipped, reason="not_included")
-        if elsewhere:
+        if elsewhere and url not in self.standing_alone:
             return replace(skipped, reason=elsewhere[0])
         if document.needs_javascript:
             return replace(skipped, reason="needs_javascript")
         return self._without_twin(await asyncio.to_thread(index_outcome, skipped, document, self._count_tokens))
 
-    def _elsewhere(self, document: Document, url: str, base: str) -> tuple[str, str] | None:
-        """(reason, address) of the page that stands for this one."""
-        refresh = self.scope.wanted(document.refresh, base) if document.refresh else None
-        if refresh is not None and refresh != url:
-            return "redirected", refresh
-        canonical = self.scope.wanted(document.canonical, base) if document.canonical else None
-        if canonical is not None and canonical != url:
-            return "canonical_elsewhere", canonical
-        alternates = [(tag, self.scope.on_site(link, base) or "") for tag, link in document.alternates]
-        own = next((tag for tag, address in alternates if address == url and tag != "x-default"), document.language)
-        translated = better_locale(self._source.locale, own, alternates)
-        if translated and translated != url and self.scope.wants(translated):
-            return "other_locale", translated
-        return None
-
-    def _follow(self, outlinks: Iterable[str], depth: int, elsewhere: str | None = None) -> tuple[str, ...]:
+    def _follow(self, url: str, outlinks: Iterable[str], depth: int, elsewhere: str | None = None) -> tuple[str, ...]:
         """Those of a page's links that are to be fetched because of it. Where it is elsewhere counts as no link."""
         limit = self._source.config.max_depth
         added = [elsewhere] if elsewhere and self._frontier.add(elsewhere, depth) else []
         if limit is None or depth < limit:
-            added += [url for url in outlinks if self.scope.wants(url) and self._frontier.add(url, depth + 1)]
+            wanted = (link for link in outlinks if self.scope.wants(link))
+            added += [link for link in wanted if self._frontier.add(link, depth + 1, url)]
         return tuple(added)
 
     async def _in_feeds(self, document: Document, base: str) -> tuple[str, ...]:

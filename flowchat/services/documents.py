@@ -119,7 +119,7 @@ def _index(app: Context, conn: Connection, source: Source) -> str:
     active = jobs.active_id(conn, source.id)
     if active is not None:
         return active
-    return queue(conn, source, "index_documents", app.settings.embedder, documents.digest(conn, source.id))
+    return queue(conn, source, "index_documents", app.settings.embedder)
 
 
 @operation("documents.list", "read")

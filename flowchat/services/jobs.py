@@ -79,12 +79,13 @@ async def pause(app: Context, actor: Actor, job_id: str) -> Job:
     """Pause a job: it goes on where it was when it is resumed, also after a restart.
 
     A running one stops within about a second. What it has stored stays, and no other job of its source begins before
-    it has ended. Doing it again changes nothing. Raises NotFound, and Conflict `job_finished`.
+    it has ended. Doing it again changes nothing, nor does pausing what is being canceled. Raises NotFound, and
+    Conflict `job_finished`.
     """
 
     def transaction(conn: Connection) -> None:
         job = _find_unfinished(conn, actor, job_id)
-        if job.paused_at is not None:
+        if job.paused_at is not None or job.cancel_requested:
             return
         jobs.pause(conn, job.id)
         if job.source_id is not None:

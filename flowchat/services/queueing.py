@@ -4,8 +4,10 @@ import random
 
 from flowchat.domain import EXTRACTOR, Actor, JobType, Schedule, Source, now
 from flowchat.errors import Conflict
+from flowchat.ingest.documents import builtin_hash
+from flowchat.ingest.scope import choices_hash
 from flowchat.services.context import Context
-from flowchat.store import audit_log, jobs, sources, versions
+from flowchat.store import audit_log, documents, jobs, sources, versions
 from flowchat.store.database import Connection
 
 _PERIOD_S: dict[Schedule, int] = {"hourly": 3600, "daily": 86_400, "weekly": 7 * 86_400, "monthly": 30 * 86_400}
@@ -18,7 +20,6 @@ def queue(
     source: Source,
     job_type: JobType,
     embedder: str,
-    content_hash: str | None = None,
     *,
     max_pages: int | None = None,
     accept_removals: bool = False,
@@ -32,7 +33,7 @@ def queue(
     if active is not None:
         state, advice = ("paused", "Resume it") if active.paused_at else ("at work", "Wait for it")
         raise Conflict("job_active", f"The job {active.id} of '{source.slug}' is {state}. {advice}, or cancel it.")
-    extractor = extractor_for(conn, source, job_type)
+    content_hash, extractor = origin_of(conn, source, job_type)
     version_id = versions.insert(conn, source.id, embedder, content_hash, extractor)
     if job_type == "crawl" and source.schedule is not None:
         sources.set_next_crawl(conn, source.id, next_crawl(source.schedule))
@@ -47,10 +48,18 @@ def queue(
     )
 
 
-def extractor_for(conn: Connection, source: Source, job_type: JobType) -> int:
-    """What reads the pages of a job's version: a `reindex` takes them from the live version as they were read."""
-    live = versions.find(conn, source.id, source.live_version or "") if job_type == "reindex" else None
-    return live.extractor if live else EXTRACTOR
+def origin_of(conn: Connection, source: Source, job_type: JobType) -> tuple[str | None, int]:
+    """(content hash, extractor) of what a job builds: of what, and how it is read. A `reindex` keeps the live one's."""
+    match job_type:
+        case "index_docs":
+            return builtin_hash(), EXTRACTOR
+        case "index_documents":
+            return documents.digest(conn, source.id), EXTRACTOR
+        case "crawl":
+            return choices_hash(source), EXTRACTOR
+        case "reindex":
+            live = versions.find(conn, source.id, source.live_version or "")
+            return (live.content_hash, live.extractor) if live else (None, EXTRACTOR)
 
 
 def next_crawl(schedule: Schedule) -> str:

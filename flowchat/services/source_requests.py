@@ -18,10 +18,10 @@ _PASSWORD = r"^[^\x00-\x1f\x7f]*" + _END
 
 Name = Annotated[str, Meta(max_length=200, description="What people call the source.", examples=["Help centre"])]
 Patterns = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=500)], ...],
+    tuple[Annotated[str, Meta(max_length=500, pattern=r"^[/*?]")], ...],
     Meta(
         max_length=MAX_PATTERNS,
-        description="Globs over the path of a page's address: * stands for any characters, slashes too.",
+        description="Globs over the path of a page's address, from its first slash: * stands for any characters, slashes too.",
         examples=[["/docs/*"]],
     ),
 ]

@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 from flowchat.domain import Actor, CrawlConfig, Job, Source, new_id, now
 from flowchat.errors import Conflict, FlowChatError, NotFound
 from flowchat.ingest import ending
-from flowchat.ingest.documents import builtin_hash
 from flowchat.net import urls
 from flowchat.services import source_auth
 from flowchat.services.access import require
@@ -20,7 +19,7 @@ from flowchat.services.queueing import next_crawl, queue
 from flowchat.services.slugs import default_slug, free_slug
 from flowchat.services.source_requests import Auth, NewSource, RecrawlRequest, SourceChange
 from flowchat.services.source_warnings import warned
-from flowchat.store import audit_log, documents, events, jobs, sources
+from flowchat.store import audit_log, events, jobs, sources
 from flowchat.store.database import Connection
 
 T = TypeVar("T")
@@ -216,9 +215,8 @@ async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlR
                 accept_removals=request.accept_removals,
             )
         if source.is_builtin:
-            return queue(conn, source, "index_docs", app.settings.embedder, builtin_hash())
-        digest = documents.digest(conn, source.id)
-        return queue(conn, source, "index_documents", app.settings.embedder, digest)
+            return queue(conn, source, "index_docs", app.settings.embedder)
+        return queue(conn, source, "index_documents", app.settings.embedder)
 
     job_id = await app.db.write(transaction)
     app.wake(job_id)

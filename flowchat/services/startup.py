@@ -7,7 +7,7 @@ from flowchat.services.context import Context
 from flowchat.services.key_requests import NewAdminKey
 from flowchat.services.queueing import queue
 from flowchat.services.tenants import system_actor
-from flowchat.store import documents, idempotency, jobs, versions
+from flowchat.store import idempotency, jobs, versions
 from flowchat.store import sources as source_store
 from flowchat.store.database import Connection
 
@@ -54,10 +54,9 @@ async def _queue(app: Context, source: Source) -> None:
         if jobs.active_id(conn, source.id) is not None:
             return
         if source.is_builtin:
-            queue(conn, source, "index_docs", app.settings.embedder, builtin_hash())
+            queue(conn, source, "index_docs", app.settings.embedder)
         elif source.url is None:
-            digest = documents.digest(conn, source.id)
-            queue(conn, source, "index_documents", app.settings.embedder, digest)
+            queue(conn, source, "index_documents", app.settings.embedder)
         else:
             queue(conn, source, "reindex", app.settings.embedder)
 

@@ -14,15 +14,14 @@ from typing import Literal
 from flowchat.domain import Job, JobProgress, JobStatus, Source, Version, now
 from flowchat.errors import FlowChatError
 from flowchat.ingest import disposal, ending, pipeline
-from flowchat.ingest.documents import builtin_hash
 from flowchat.ingest.site import SiteFault
 from flowchat.net.fetch import Fetcher
 from flowchat.net.render import Renderer
 from flowchat.services import source_auth
 from flowchat.services.context import Appliance, Context
-from flowchat.services.queueing import extractor_for
+from flowchat.services.queueing import origin_of
 from flowchat.settings import Settings
-from flowchat.store import documents, jobs, sources, versions
+from flowchat.store import jobs, sources, versions
 from flowchat.store.database import Connection
 
 RENEW_S = 5.0
@@ -176,14 +175,13 @@ async def _build(app: Appliance, lease: _Lease, net: _Net) -> pipeline.Build:
 
 
 async def _version(app: Appliance, lease: _Lease, job: Job, source: Source) -> Version:
-    """The job's version, or a new one in its place if the embedder, the extractor or the documents have changed."""
+    """The job's version, or a new one in its place if what it is made of or with has changed."""
     embedder = app.engines.embedder.name
 
     def transaction(conn: Connection) -> str:
         if not jobs.renew(conn, job.id, lease.owner):
             raise pipeline.Canceled("another worker has this job")
-        content_hash = _content_hash(conn, job, source)
-        extractor = extractor_for(conn, source, job.type)
+        content_hash, extractor = origin_of(conn, source, job.type)
         begun = versions.find(conn, source.id, job.version_id or "")
         wanted = ("building", embedder, content_hash, extractor)
         if begun is not None and (begun.status, begun.embedder, begun.content_hash, begun.extractor) == wanted:
@@ -198,17 +196,6 @@ async def _version(app: Appliance, lease: _Lease, job: Job, source: Source) -> V
     if version is None:
         raise FlowChatError("version_gone", "The version of this job is gone.")
     return version
-
-
-def _content_hash(conn: Connection, job: Job, source: Source) -> str | None:
-    """Of what the version is made of, where that isn't crawled."""
-    match job.type:
-        case "index_docs":
-            return builtin_hash()
-        case "index_documents":
-            return documents.digest(conn, source.id)
-        case _:
-            return None
 
 
 async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> None:

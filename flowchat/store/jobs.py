@@ -86,6 +86,14 @@ def set_progress(conn: sqlite3.Connection, job_id: str, progress: JobProgress) -
     conn.execute("update jobs set progress = ?, attempts = 1 where id = ?", (json.dumps(asdict(progress)), job_id))
 
 
+def set_total(conn: sqlite3.Connection, job_id: str, owner: str, total: int) -> None:
+    """Of the progress only how many pages are known, if the job is still this worker's."""
+    conn.execute(
+        "update jobs set progress = json_set(progress, '$.total', ?) where id = ? and lease_owner = ?",
+        (total, job_id, owner),
+    )
+
+
 def finish(conn: sqlite3.Connection, job_id: str, status: JobStatus, error: str | None = None) -> None:
     conn.execute(
         "update jobs set status = ?, error = ?, finished_at = ?, lease_owner = null, lease_until = null,"

@@ -9,8 +9,8 @@ from flowchat.domain import Page, PageFacts, PageOutcome, PageStatus, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor
 
-_BRIEF = "id, url, depth, status, reason, http_status, title, content_hash, fetched_at, simhash"
-_LISTED = f"{_BRIEF}, description, language, published, modified, duplicate_of"
+_BRIEF = "id, url, depth, status, reason, http_status, title, content_hash, fetched_at, simhash, duplicate_of"
+_LISTED = f"{_BRIEF}, description, language, published, modified"
 _FACTS = tuple(field.name for field in fields(PageFacts))
 _WHOLE = f"{_BRIEF}, {', '.join(_FACTS)}"
 
@@ -69,7 +69,7 @@ def delete_batch(conn: sqlite3.Connection, version: int, limit: int) -> int:
 
 
 async def all_of(db: Database, version: int) -> list[Page]:
-    """All pages of a version in the order they were found; of their facts only the simhash."""
+    """All pages of a version in the order they were found; of their facts only what tells copies."""
     rows = await db.rows(f"select {_BRIEF} from pages where version = ? order by id", (version,))  # noqa: S608
     return [_page(row) for row in rows]
 
@@ -147,14 +147,15 @@ async def count_unavailable(db: Database, former_id: str, version: int) -> tuple
     return (int(row["live"]), int(row["unavailable"])) if row else (0, 0)
 
 
-async def missing(db: Database, former: int, version: int) -> list[tuple[str, str | None]]:
-    """(url, reason) of the pages that are indexed in a former version and not in another; reason None: not found."""
+async def missing(db: Database, former: int, version: int) -> list[tuple[str, int, str | None]]:
+    """(url, depth, reason) of pages that are indexed in a former version and not in another; reason None: not found."""
     rows = await db.rows(
-        "select was.url, now.reason from pages was left join pages now on now.version = ? and now.url = was.url"
+        "select was.url, was.depth, now.reason from pages was"
+        " left join pages now on now.version = ? and now.url = was.url"
         " where was.version = ? and was.status = 'indexed' and now.status is not 'indexed'",
         (version, former),
     )
-    return [(row["url"], row["reason"]) for row in rows]
+    return [(row["url"], row["depth"], row["reason"]) for row in rows]
 
 
 def _page(row: Row) -> Page:

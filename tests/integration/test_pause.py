@@ -170,6 +170,23 @@ async def test_pause_and_resume_over_http(tmp_path: Path) -> None:
         assert [row["operation"] for row in log] == ["jobs.pause", "jobs.resume"]
 
 
+async def test_pausing_what_is_being_canceled_changes_nothing(tmp_path: Path, small_batches: None) -> None:
+    embedder = FakeEmbedder()
+    async with site(chain()) as server, running(tmp_path, fake_engines(embedder=embedder)) as app:
+        actor = await operator(app)
+        _, job = await sources.create(app, actor, NewSource(server.url + "/", slug="site"))
+        assert job is not None
+        held = Held(embedder, 2)
+        task = asyncio.create_task(worker.run(app, job.id))
+        await asyncio.to_thread(held.reached.wait, 30)
+        await jobs.cancel(app, actor, job.id)
+        paused = await jobs.pause(app, actor, job.id)
+        assert (paused.status, paused.paused_at, paused.cancel_requested) == ("running", None, True)
+        held.go_on.set()
+        async with asyncio.timeout(30):
+            await task
+
+
 async def test_cancel_a_paused_job(tmp_path: Path) -> None:
     async with site(chain(2)) as server, serving(tmp_path) as served:
         created = (await served.call("POST", "/v1/sources", json={"url": server.url + "/", "slug": "site"})).json()

@@ -34,18 +34,32 @@ def test_a_calendar_is_a_trap_and_articles_are_none() -> None:
     traps = Traps()
     days = "Mo Tu We Th Fr Sa Su " + " ".join(map(str, range(1, 29)))
     for month in range(MAX_BARREN + 1):
-        assert not traps.holds(f"{SITE}/calendar?month={month}")
+        assert not traps.holds(f"{SITE}/calendar?month={month}", is_chained=True)
         traps.learn(page(f"/calendar?month={month}", days, f"{SITE}/calendar?month={month + 1}"))
         traps.learn(page(f"/articles/{month}", f"An article on subject{month} by author{month} in place{month}."))
-    assert traps.holds(f"{SITE}/calendar?month=99")
-    assert not traps.holds(f"{SITE}/articles/99")
+    assert traps.holds(f"{SITE}/calendar?month=99", is_chained=True)
+    assert not traps.holds(f"{SITE}/articles/99", is_chained=True)
+
+
+def test_what_another_kind_of_page_leads_to_is_no_trap() -> None:
+    frontier = Frontier([], 100)
+    frontier.add(SITE + "/calendar?month=2", 1, found_on=SITE + "/calendar?month=1")
+    frontier.add(SITE + "/product/2", 1, found_on=SITE + "/product/1")
+    assert frontier.is_chained(SITE + "/calendar?month=2") and frontier.is_chained(SITE + "/product/2")
+    frontier.add(SITE + "/product/2", 1, found_on=SITE + "/products")
+    frontier.add(SITE + "/product/3", 1, found_on=SITE + "/products")
+    assert not frontier.is_chained(SITE + "/product/2") and not frontier.is_chained(SITE + "/product/3")
+    traps = Traps()
+    for number in range(MAX_BARREN + 5):
+        traps.learn(page(f"/product/{number}", "The same words about every product."))
+    assert not traps.holds(SITE + "/product/99", is_chained=False)
 
 
 def test_a_list_that_leads_to_pages_is_no_trap() -> None:
     traps = Traps()
     for number in range(MAX_BARREN + 5):
         traps.learn(page(f"/list?page={number}", "The same words above every list.", f"{SITE}/item-{number}.html"))
-    assert not traps.holds(f"{SITE}/list?page=99")
+    assert not traps.holds(f"{SITE}/list?page=99", is_chained=True)
 
 
 def test_pages_that_say_nothing_of_their_kind_teach_nothing() -> None:
@@ -53,16 +67,18 @@ def test_pages_that_say_nothing_of_their_kind_teach_nothing() -> None:
     for number in range(MAX_BARREN + 5):
         traps.learn(PageOutcome(f"{SITE}/old/{number}", 0, "skipped", "redirected"))
         traps.learn(PageOutcome(f"{SITE}/old/{number}", 0, "failed", "http_404"))
-    assert not traps.holds(f"{SITE}/old/99")
+    assert not traps.holds(f"{SITE}/old/99", is_chained=True)
 
 
 def test_combinations_of_filters_are_bounded() -> None:
     traps = Traps()
-    held = [traps.holds(f"{SITE}/shop?color={n}&size={n}&sort={n}") for n in range(MAX_VARIANTS[3] + 10)]
+    held = [
+        traps.holds(f"{SITE}/shop?color={n}&size={n}&sort={n}", is_chained=True) for n in range(MAX_VARIANTS[3] + 10)
+    ]
     assert held == [False] * MAX_VARIANTS[3] + [True] * 10
-    assert not traps.holds(f"{SITE}/shop?page=1")
-    assert not traps.holds(f"{SITE}/other?color=1&size=2&sort=3")
+    assert not traps.holds(f"{SITE}/shop?page=1", is_chained=True)
+    assert not traps.holds(f"{SITE}/other?color=1&size=2&sort=3", is_chained=True)
 
 
 def test_paths_that_repeat_themselves() -> None:
-    assert Traps().holds(SITE + "/a/b" * 8)
+    assert Traps().holds(SITE + "/a/b" * 8, is_chained=False)

@@ -72,7 +72,7 @@ class PageView:
             language=facts.language or None,
             published=facts.published or None,
             modified=facts.modified or None,
-            duplicate_of=facts.duplicate_of,
+            duplicate_of=facts.duplicate_of if page.status == "skipped" else None,
             fetched_at=page.fetched_at,
         )
 

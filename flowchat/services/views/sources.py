@@ -1,6 +1,6 @@
 """Sources, and the jobs that work on them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Literal, Self, cast
 
 from msgspec import Meta
@@ -125,13 +125,16 @@ class JobView:
 
     @classmethod
     def of(cls, job: Job) -> Self:
+        progress = job.progress
+        if job.status != "running":
+            progress = replace(progress, pages_per_s=None, remaining_s=None)
         return cls(
             id=job.id,
             type=job.type,
             status=job.status,
             source=job.source_id,
             version=job.version_id,
-            progress=JobProgressView(**asdict(job.progress)),
+            progress=JobProgressView(**asdict(progress)),
             max_pages=job.max_pages,
             accept_removals=job.accept_removals,
             error=job.error,
