@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from flowchat.domain import EXTRACTOR, Job, JobProgress, Page, PageOutcome, Source, UsageCounts, Version
 from flowchat.engines.priority import BulkGate
@@ -168,7 +169,7 @@ async def _tell(build: Build, found: Callable[[], int]) -> None:
         await asyncio.sleep(TELL_S)
         if found() > max(told, build.progress.total):
             told = found()
-            await build.db.write(lambda conn: jobs.set_total(conn, build.job.id, build.owner, told))
+            await build.db.write(partial(jobs.set_total, job_id=build.job.id, owner=build.owner, total=told))
 
 
 async def _batches(outcomes: AsyncGenerator[PageOutcome, None]) -> AsyncGenerator[list[PageOutcome], None]:
@@ -321,8 +322,8 @@ async def _check_usable(build: Build) -> None:
         fault = build.site.robots_fault if build.site else ""
         raise SiteFault(
             ROBOTS_UNREACHABLE,
-            f"The robots.txt of {site} could not be fetched, so nothing may be crawled there (RFC 9309). {fault} It must "
-            "answer with rules or with 404. Check the address and that the site is up, then recrawl.",
+            f"The robots.txt of {site} could not be fetched, so nothing may be crawled there (RFC 9309). {fault} It "
+            "must answer with rules or with 404. Check the address and that the site is up, then recrawl.",
         )
     if build.progress.indexed == 0 and not (build.job.type == "index_documents" and build.progress.done == 0):
         counts = Counter(reasons.get("failed", {})) + Counter(reasons.get("skipped", {}))

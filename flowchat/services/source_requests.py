@@ -21,7 +21,8 @@ Patterns = Annotated[
     tuple[Annotated[str, Meta(max_length=500, pattern=r"^[/*?]")], ...],
     Meta(
         max_length=MAX_PATTERNS,
-        description="Globs over the path of a page's address, from its first slash: * stands for any characters, slashes too.",
+        description="Globs over the path of a page's address, from its first slash on: * stands for any characters, "
+        "slashes too.",
         examples=[["/docs/*"]],
     ),
 ]
