@@ -119,6 +119,8 @@ class _Flattening:
         return markup[0] if markup[0].endswith(">") else f"{markup[0]}>"
 
     def _end(self, name: str, tag: str) -> str:
+        if name == "p":  # one without its <p> makes an element; the next block closes a paragraph as well
+            return ""
         if self._dropped.get(name):
             self._dropped[name] -= 1
             return ""
