@@ -114,8 +114,13 @@ class Visitor:
 
     def forsaken(self) -> list[tuple[str, int]]:
         """(url, depth) of pages that gave way to another one which is not to be had, or gave way in turn."""
-        deferred, self._deferred = self._deferred, {}
-        return [page for target, pages in deferred.items() if self._is_lost(target) for page in pages]
+        lost = {page: target for target, pages in self._deferred.items() if self._is_lost(target) for page in pages}
+        urls = {url for url, _ in lost}
+        # One that is lost itself may come back for the others. Where they all wait for each other, any one will do.
+        back = [page for page, target in lost.items() if target not in urls] or sorted(lost)[:1]
+        for page in back:
+            self._deferred[lost[page]].remove(page)
+        return back
 
     async def still_alone(self) -> tuple[list[PageOutcome], list[tuple[str, int]]]:
         """Unchanged pages for which another one would stand: as before where it is still lost, and (url, depth)."""
@@ -180,9 +185,9 @@ class Visitor:
     async def _not_modified(self, visit: Visit, before: Page) -> list[PageOutcome]:
         if before.status == "indexed" and before.facts.duplicate_of is None:
             return [self._without_twin(await self._as_before(visit, before))]
-        links = self._follow(visit.url, before.facts.outlinks, visit.depth, before.facts.duplicate_of)
+        target = before.facts.duplicate_of if before.reason not in _COPIES else None
+        links = self._follow(visit.url, before.facts.outlinks, visit.depth, target)
         if before.status == "indexed":
-            self._unusable.add(visit.url)
             self._unchanged_alone.append(visit)
             return []
         if before.reason in _COPIES:
