@@ -1,14 +1,16 @@
 """What a crawl knows of a site's addresses, and which comes next."""
 
 import heapq
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
+from fractions import Fraction
 
 from flowchat.domain import Page, PageOutcome
-from flowchat.ingest.duplicates import different_bits
+from flowchat.ingest.duplicates import different_bits, is_nearly_same
 from flowchat.net.urls import is_trap, shape
 
 MAX_BARREN = 20  # addresses of one shape in a row that bring nothing new, such as the months of an empty calendar
+MAX_NUMBERED = 200  # such addresses in a row whose texts differ only in their numbers: the parts of a list may do so
 MAX_VARIANTS = {2: 2000, 3: 1000}  # addresses of one path with so many query parameters, or more: filters of a shop
 MAX_ALIKE_BITS = 2  # of 48: with 9, pages of which a fifth is their own were alike
 _REMEMBERED = 16  # pages of one shape to which the next one is compared: a calendar repeats itself after 12
@@ -71,7 +73,7 @@ class Traps:
     """Tells addresses that a site generates without end from those of its pages, by what the ones before brought."""
 
     def __init__(self) -> None:
-        self._barren: Counter[str] = Counter()
+        self._barren: dict[str, Fraction] = defaultdict(Fraction)  # {shape: share of the patience that is used up}
         self._variants: Counter[str] = Counter()
         self._recent: dict[str, deque[int]] = {}
 
@@ -81,7 +83,7 @@ class Traps:
             return True
         if not is_chained:
             return False
-        if self._barren[shape(url)] >= MAX_BARREN:
+        if self._barren[shape(url)] >= 1:
             return True
         parameters = min(_parameters(url), max(MAX_VARIANTS))
         if parameters not in MAX_VARIANTS:
@@ -101,9 +103,13 @@ class Traps:
         recent = self._recent.setdefault(kind, deque(maxlen=_REMEMBERED))
         simhash = outcome.facts.simhash
         is_alike = simhash is not None and any(different_bits(simhash, other) <= MAX_ALIKE_BITS for other in recent)
+        is_same = simhash is None or any(is_nearly_same(simhash, other) for other in recent)
         is_new = (outcome.status == "indexed" and not is_alike) or any(shape(link) != kind for link in outcome.links)
-        if is_new or outcome.links:
-            self._barren[kind] = 0 if is_new else self._barren[kind] + 1
+        if is_new:
+            self._barren[kind] = Fraction(0)
+        elif outcome.links:
+            is_numbered = outcome.status == "indexed" and not is_same
+            self._barren[kind] += Fraction(1, MAX_NUMBERED if is_numbered else MAX_BARREN)
         if simhash is not None:
             recent.append(simhash)
 

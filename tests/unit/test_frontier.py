@@ -2,7 +2,7 @@
 
 from flowchat.domain import Page, PageFacts, PageOutcome
 from flowchat.ingest.duplicates import simhash
-from flowchat.ingest.frontier import MAX_BARREN, MAX_VARIANTS, Frontier, Traps
+from flowchat.ingest.frontier import MAX_BARREN, MAX_NUMBERED, MAX_VARIANTS, Frontier, Traps
 
 SITE = "https://example.com"
 
@@ -39,6 +39,14 @@ def test_a_calendar_is_a_trap_and_articles_are_none() -> None:
         traps.learn(page(f"/articles/{month}", f"An article on subject{month} by author{month} in place{month}."))
     assert traps.holds(f"{SITE}/calendar?month=99", is_chained=True)
     assert not traps.holds(f"{SITE}/articles/99", is_chained=True)
+
+
+def test_a_chain_of_pages_that_differ_in_numbers_is_given_more_time() -> None:
+    traps = Traps()
+    for number in range(MAX_NUMBERED):
+        assert not traps.holds(f"{SITE}/{number}", is_chained=True)
+        parts = " ".join(f"Item {number} has part {part} in drawer {number * part}." for part in range(1, 60))
+        traps.learn(page(f"/{number}", parts, f"{SITE}/{number + 1}"))
 
 
 def test_what_another_kind_of_page_leads_to_is_no_trap() -> None:
