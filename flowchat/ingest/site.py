@@ -23,6 +23,7 @@ BUSY_PATIENCE_S = 600.0  # of a whole crawl
 MIN_SLOW_S, MAX_SLOW_S = 0.5, 10.0  # pause between requests to a site that was too busy for them
 _CALMER = 0.5  # of that pause is left after each request that went well
 MAX_DEAD = 10  # fetches in a row without an answer: the site is down, and each of them takes two time-outs
+MAX_BUSY = 5  # pages in a row for which a site stayed too busy, three times each
 _BUSY = (429, 503)
 _DEAD = ("fetch_failed", "fetch_timeout")
 
@@ -53,6 +54,7 @@ class Site:
         self._free_at = 0.0
         self._patience_s = BUSY_PATIENCE_S
         self._dead = 0
+        self._busy = 0
 
     async def read_robots(self) -> None:
         """What can't be fetched forbids everything (RFC 9309, section 2.3.1.4); what redirects for ever, nothing.
@@ -144,11 +146,26 @@ class Site:
         """
         for pause_s in BUSY_PAUSES_S:
             fetched = await self._fetch_connected(url, etag, last_modified)
-            if fetched.status not in _BUSY or self._patience_s <= 0:
+            if fetched.status not in _BUSY:
+                self._busy = 0
                 return fetched
+            if self._patience_s <= 0:
+                break
             asked_s = retry_after_s(fetched.headers)
             self._back_off(min(pause_s if asked_s is None else asked_s, MAX_BUSY_PAUSE_S))
-        return await self._fetch_connected(url, etag, last_modified)
+        else:
+            fetched = await self._fetch_connected(url, etag, last_modified)
+        self._note_busy(fetched)
+        return fetched
+
+    def _note_busy(self, fetched: Fetched) -> None:
+        self._busy = self._busy + 1 if fetched.status in _BUSY else 0
+        if self._busy >= MAX_BUSY:
+            raise SiteFault(
+                "site_unavailable",
+                f"{self.root} goes on answering {fetched.status}: it was too busy for {MAX_BUSY} pages in a row, three "
+                "times each. Allow FlowChatBot more requests, or set FLOWCHAT_CRAWL_DELAY_S, then recrawl.",
+            )
 
     def _back_off(self, pause_s: float) -> None:
         """All requests wait, and go on more slowly."""

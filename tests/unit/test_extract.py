@@ -4,7 +4,7 @@ import pytest
 
 from flowchat.ingest.decode import decode
 from flowchat.ingest.extract import extract_fragment, extract_html, extract_markdown, extract_text, render_markdown
-from flowchat.ingest.extract.parse import MAX_NESTING, parse_html
+from flowchat.ingest.extract.parse import MAX_NESTING, MAX_TAGS, parse_html
 
 
 @pytest.mark.parametrize(
@@ -184,3 +184,11 @@ def test_plain_text() -> None:
 def test_plain_text_may_be_indented_as_a_whole() -> None:
     text = "1. Introduction\n\n" + "   The text of an RFC\n   is indented.\n\n" * 3 + "      code = 1\n"
     assert [block.kind for block in extract_text(text).blocks] == ["list", "text", "text", "text", "code"]
+
+
+def test_of_a_page_with_too_many_tags_the_beginning_is_read() -> None:
+    document = extract_html(
+        "<main><p>The beginning of the page.</p>" + "<b>x</b> " * MAX_TAGS + "<p>The end.</p></main>"
+    )
+    text = "\n".join(block.text for block in document.blocks)
+    assert "The beginning of the page." in text and "The end." not in text
