@@ -1,6 +1,6 @@
 """Sitemaps as sitemaps.org describes them: XML or a list of lines, plain or gzip."""
 
-import io
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +13,8 @@ MAX_URLS = 50_000  # both limits of one file: sitemaps.org/protocol.html
 MAX_BYTES = 50 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WBITS = 31
+_LINE = re.compile(r"[^\r\n]+")
+_START_OF_XML = re.compile(r"\s*+<")
 _MAX_LOC_CHARS = 10 * MAX_URL_CHARS  # each character may be a reference
 _MAX_LASTMOD_CHARS = 40  # a date and time with a zone has 35
 
@@ -36,7 +38,7 @@ def parse_sitemap(body: bytes, base: str = "") -> Sitemap:
     text; of a damaged file, all that can be made out counts. One that declares entities is ignored.
     """
     text = decode_markup(_decompressed(body)[:MAX_BYTES])
-    is_xml = text.lstrip().startswith("<") or "loc>" in text  # a server's warning may stand before it
+    is_xml = _START_OF_XML.match(text) is not None or "loc>" in text  # a server's warning may stand before it
     return _parse_xml(text, base) if is_xml else _parse_lines(text)
 
 
@@ -51,7 +53,8 @@ def _decompressed(body: bytes) -> bytes:
 
 
 def _parse_lines(text: str) -> Sitemap:
-    urls = dict.fromkeys(normalise(line) for line in islice(io.StringIO(text, newline=None), MAX_URLS))
+    lines = islice(_LINE.finditer(text), MAX_URLS)
+    urls = dict.fromkeys(normalise(line[0]) for line in lines if line.end() - line.start() <= _MAX_LOC_CHARS)
     return Sitemap(tuple(url for url in urls if url), ())
 
 

@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 MAX_NESTING = 250  # elements inside one another; deeper tags are dropped, their text stays
 MAX_ATTRIBUTES = 500  # of one tag; one that has more keeps none
-MAX_TAGS = 200_000  # beginning and ending; what comes after them is not read: each takes half a kilobyte of memory
+MAX_TAGS = 120_000  # beginning and ending; what comes after them is not read: each takes half a kilobyte of memory
 _MAX_ROOTS = 10  # a second <html> or <body> only adds its attributes to the first
 _LARGE_CHARS = 100_000  # in less than that, a tag full of attributes takes a second or two
 _LONG_TAG_CHARS = 8000  # a shorter one has no attributes that would matter
