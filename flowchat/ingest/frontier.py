@@ -1,9 +1,8 @@
 """What a crawl knows of a site's addresses, and which comes next."""
 
 import heapq
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Iterable
-from fractions import Fraction
 
 from flowchat.domain import Page, PageOutcome
 from flowchat.ingest.duplicates import different_bits, is_nearly_same
@@ -73,7 +72,7 @@ class Traps:
     """Tells addresses that a site generates without end from those of its pages, by what the ones before brought."""
 
     def __init__(self) -> None:
-        self._barren: dict[str, Fraction] = defaultdict(Fraction)  # {shape: share of the patience that is used up}
+        self._barren: Counter[str] = Counter()  # {shape: addresses in a row, MAX_NUMBERED being too many}
         self._variants: Counter[str] = Counter()
         self._recent: dict[str, deque[int]] = {}
 
@@ -83,7 +82,7 @@ class Traps:
             return True
         if not is_chained:
             return False
-        if self._barren[shape(url)] >= 1:
+        if self._barren[shape(url)] >= MAX_NUMBERED:
             return True
         parameters = min(_parameters(url), max(MAX_VARIANTS))
         if parameters not in MAX_VARIANTS:
@@ -106,10 +105,10 @@ class Traps:
         is_same = simhash is None or any(is_nearly_same(simhash, other) for other in recent)
         is_new = (outcome.status == "indexed" and not is_alike) or any(shape(link) != kind for link in outcome.links)
         if is_new:
-            self._barren[kind] = Fraction(0)
+            self._barren[kind] = 0
         elif outcome.links:
             is_numbered = outcome.status == "indexed" and not is_same
-            self._barren[kind] += Fraction(1, MAX_NUMBERED if is_numbered else MAX_BARREN)
+            self._barren[kind] += 1 if is_numbered else MAX_NUMBERED // MAX_BARREN
         if simhash is not None:
             recent.append(simhash)
 

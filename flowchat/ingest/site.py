@@ -23,8 +23,8 @@ BUSY_PATIENCE_S = 600.0  # of a whole crawl
 MIN_SLOW_S, MAX_SLOW_S = 0.5, 10.0  # pause between requests to a site that was too busy for them
 _CALMER = 0.5  # of that pause is left after each request that went well
 MAX_DEAD = 10  # fetches in a row without an answer: the site is down, and each of them takes two time-outs
-MAX_BUSY = 5  # pages in a row for which a site stayed too busy, three times each
-_BUSY = (429, 503)
+MAX_BUSY = {429: 5, 503: 20}  # answers in a row, three times each; pages of their own may be out of order with 503
+_BUSY = tuple(MAX_BUSY)
 _DEAD = ("fetch_failed", "fetch_timeout")
 
 
@@ -160,11 +160,11 @@ class Site:
 
     def _note_busy(self, fetched: Fetched) -> None:
         self._busy = self._busy + 1 if fetched.status in _BUSY else 0
-        if self._busy >= MAX_BUSY:
+        if self._busy and self._busy >= MAX_BUSY[fetched.status]:
             raise SiteFault(
                 "site_unavailable",
-                f"{self.root} goes on answering {fetched.status}: it was too busy for {MAX_BUSY} pages in a row, three "
-                "times each. Allow FlowChatBot more requests, or set FLOWCHAT_CRAWL_DELAY_S, then recrawl.",
+                f"{self.root} goes on answering {fetched.status}: it was too busy for {self._busy} pages in a row, "
+                "three times each. Allow FlowChatBot more requests, or set FLOWCHAT_CRAWL_DELAY_S, then recrawl.",
             )
 
     def _back_off(self, pause_s: float) -> None:

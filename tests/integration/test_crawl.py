@@ -255,3 +255,16 @@ async def test_a_site_that_stops_answering_ends_the_crawl(tmp_path: Path, monkey
         job = await crawled(app, server, NewSource(server.url + "/", slug="site"))
         assert job.status == "failed" and "has stopped answering" in (job.error or "")
         assert len(requested(server)) < 40
+
+
+@pytest.mark.parametrize(("status", "is_ended"), [("429 Too Many Requests", True), ("503 Service Unavailable", False)])
+async def test_a_site_that_stays_too_busy_ends_the_crawl(tmp_path: Path, status: str, is_ended: bool) -> None:
+    """503 may be the trouble of a few pages: it is believed of a site only after more of them."""
+    async with running(tmp_path) as app, site({}) as server:
+        names = [f"/p{n}" for n in range(8)]
+        server.answers = {"/": html("The start.", *names, "/last"), "/last": html("The last.", title="Last")}
+        server.answers |= {name: answer(status=status) for name in names}
+        job = await crawled(app, server)
+        assert (job.status == "failed") == is_ended
+        assert is_ended == ("goes on answering 429: it was too busy for 5 pages" in (job.error or ""))
+        assert is_ended or job.progress.reasons == {"failed": {"http_503": 8}}

@@ -1,5 +1,7 @@
 """Which part of a page is read, on small pages of each kind."""
 
+import pytest
+
 from flowchat.ingest.extract.main_content import main_content
 from flowchat.ingest.extract.parse import parse_html
 
@@ -169,3 +171,11 @@ def test_page_of_nothing_but_navigation_gives_nothing() -> None:
 def test_deep_and_broken_markup() -> None:
     assert "core" in kept("<div class='nav-x'>" * 5000 + "core " + PROSE * 3)
     assert kept("<main><ul><li class='menu'><nav><nav class='menu'><form><dialog>") == ""
+
+
+@pytest.mark.parametrize("name", ["member-signature", "tsd-signature", "signature", "method-signature"])
+def test_signatures_of_documented_functions_stay(name: str) -> None:
+    page = (
+        f'<main><h1>Class Sum</h1><div class="{name}"><span>int add(int a, int b)</span></div><p>{PROSE * 5}</p></main>'
+    )
+    assert "int add(int a, int b)" in kept(page)

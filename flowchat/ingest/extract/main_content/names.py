@@ -16,7 +16,7 @@ _WORDS = frozenset(
     headerlink related recommended recommendation recommendations upsell upsells crosssell crosssells
     advert adverts advertisement advertisements ad ads adsense sponsored lightbox login signin signup editsection
     feedback helpful prevnext nextprev contributors facet facets filter filters refinement refinements toolbar minicart
-    swatch swatches review reviews tagcloud taglist printfooter catlinks signature avatar rightside copyright
+    swatch swatches review reviews tagcloud taglist printfooter catlinks avatar rightside copyright
     visuallyhidden offscreen screenreader site-footer
     """.split()
 )
@@ -33,7 +33,7 @@ _PAIRS = frozenset(
     last-updated sort-by sort-bar sort-options mini-cart author-bio author-box about-author post-tags entry-tags
     article-tags tag-list language-selector language-switcher language-picker lang-switch lang-switcher
     version-switcher version-selector version-picker visually-hidden hidden-visually sr-only a11y-hidden screen-reader
-    reader-text
+    reader-text post-signature user-signature message-signature forum-signature
     """.split()
 )
 _AFFIXES = frozenset(  # after such a word they change nothing

@@ -38,13 +38,19 @@ def drop_boilerplate_names(page: Page, root: int) -> None:
             continue
         if tag == "a" and page.tags[page.parents[number]] in _HEADINGS:
             continue  # the heading's own text, linked to the table of contents
-        if names.has_boilerplate_class(classes) or (tag != "section" and names.is_boilerplate_id(ident)):
+        is_named = names.has_boilerplate_class(classes) or (tag != "section" and names.is_boilerplate_id(ident))
+        if is_named or ("signature" in classes and _is_forum_signature(page, number, classes)):
             is_small = page.size(number) < _MAX_DROP * total and not page.contains(number, _PAGE_PARTS)
             if is_small or (names.CONSENT.search(f"{classes} {ident}") and not page.contains(number, _MAIN)):
                 page.drop(number)
         elif tag == "footer" and not page.is_prose(number):
             page.drop(number)
     page.recount()
+
+
+def _is_forum_signature(page: Page, number: int, classes: str) -> bool:
+    """What a member writes under each post; functions have signatures too, with parentheses."""
+    return "signature" in classes.split() and "(" not in page.text(number)
 
 
 def drop_link_blocks(page: Page, root: int) -> None:
