@@ -1,10 +1,11 @@
 """The generator that asks an OpenAI-compatible server, against one on loopback."""
 
+import asyncio
 import json
 from contextlib import aclosing
 
 import pytest
-from loopback import Reader, Writer, answer, serving
+from loopback import Connection, Reader, Writer, answer, serving
 
 from flowchat.engines.generator_openai import OpenAIGenerator
 from flowchat.engines.protocols import GenerationUsage
@@ -20,11 +21,36 @@ CHUNKS = [
 ]
 STREAM = answer("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in CHUNKS).encode() + b": hb\n\ndata: [DONE]\n\n")
 PATH = "/v1/chat/completions"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"  # ended by hanging up
+HELLO = b'data: {"choices": [{"delta": {"content": "Hello"}}]}\n\n'
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_stream, "RETRY_PAUSES_S", (0.0, 0.0))
+
+
+def saying(*parts: bytes, pause_s: float = 0, hangs: bool = False) -> Connection:
+    """A server that sends the parts, with a pause before each, and then hangs up, or never does."""
+
+    async def say(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in parts:
+            await asyncio.sleep(pause_s)
+            writer.write(part)
+            await writer.drain()
+        if hangs:
+            await asyncio.Event().wait()
+
+    return say
+
+
+async def failure(connection: Connection) -> tuple[ModelError, int]:
+    """How an answer of that server fails, and how often it was asked."""
+    async with serving(connection) as server:
+        with pytest.raises(ModelError) as caught:
+            await write(server.url, GenerationUsage())
+        return caught.value, server.connections
 
 
 async def write(url: str, usage: GenerationUsage) -> str:
@@ -48,6 +74,9 @@ async def test_it_streams_and_counts() -> None:
         ("401 Unauthorized", "generator_refused", "FLOWCHAT_GENERATOR_API_KEY", 1),
         ("404 Not Found", "generator_refused", "check model and URL", 1),
         ("400 Bad Request", "generator_refused", "too long", 1),
+        ("302 Found", "generator_refused", "answered 302", 1),
+        ("429 Too Many Requests", "generator_unreachable", "overloaded", 3),
+        ("500 Internal Server Error", "generator_unreachable", "overloaded", 3),
         ("503 Service Unavailable", "generator_unreachable", "overloaded", 3),
     ],
 )
@@ -112,10 +141,117 @@ async def test_malformed_chunks(data: str) -> None:
     assert caught.value.code == "generation_failed"
 
 
-async def test_closing_hangs_up() -> None:
+async def test_it_is_asked_again_after_429() -> None:
+    answers = [answer(status="429 Too Many Requests", retry_after="0"), STREAM]
+
+    async def recover(reader: Reader, writer: Writer) -> None:
+        await saying(answers.pop(0))(reader, writer)
+
+    async with serving(recover) as server:
+        assert await write(server.url, GenerationUsage()) == "Hello"
+        assert server.connections == 2
+
+
+async def test_retry_after_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_stream, "RETRY_PAUSES_S", (60.0,))  # what is waited for without it
     async with serving() as server:
-        server.answers[PATH] = STREAM
+        server.answers[PATH] = answer(status="503 Service Unavailable", retry_after="0")
+        with pytest.raises(ModelError, match="overloaded"):
+            await write(server.url, GenerationUsage())
+        assert len(server.requests) == 2
+
+
+async def test_long_retry_after_is_not_waited_for() -> None:
+    async with serving() as server:
+        server.answers[PATH] = answer(status="429 Too Many Requests", retry_after="3600")
+        with pytest.raises(ModelError, match="overloaded"):
+            await write(server.url, GenerationUsage())
+        assert len(server.requests) == 1
+
+
+async def test_server_that_hangs_up_is_asked_again() -> None:
+    error, connections = await failure(saying())
+    assert (error.code, connections) == ("generator_unreachable", 3)
+
+
+async def test_slow_first_byte() -> None:
+    async with serving(saying(STREAM, pause_s=0.3)) as server:
+        assert await write(server.url, GenerationUsage()) == "Hello"
+
+
+@pytest.mark.parametrize("parts", [(), (HEAD,), (HEAD, HELLO)])
+async def test_silence_is_not_waited_out_or_tried_again(
+    parts: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_stream, "SILENCE_TIMEOUT_S", 0.2)
+    error, connections = await failure(saying(*parts, hangs=True))
+    assert (error.code, connections) == ("generation_failed", 1)
+    assert "silent" in error.message
+
+
+async def test_endless_drip_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_stream, "TOTAL_TIMEOUT_S", 0.3)
+    error, connections = await failure(saying(HEAD, *[b": hb\n\n"] * 1000, pause_s=0.05))
+    assert (error.code, connections) == ("generation_failed", 1)
+    assert "took longer" in error.message
+
+
+async def test_pauses_count_as_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_stream, "TOTAL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(openai_stream, "RETRY_PAUSES_S", (60.0,))
+    error, _ = await failure(saying())
+    assert "took longer" in error.message
+
+
+@pytest.mark.parametrize("body", [HELLO, b"", b"<html>Welcome</html>", HELLO + b"data"])
+async def test_stream_without_an_end(body: bytes) -> None:
+    error, connections = await failure(saying(HEAD + body))
+    assert (error.code, connections) == ("generation_failed", 1)
+    assert "no end" in error.message
+
+
+async def test_finish_reason_is_an_end() -> None:
+    end = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+    async with serving(saying(HEAD + HELLO + end)) as server:
+        assert await write(server.url, GenerationUsage()) == "Hello"
+
+
+async def test_huge_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    error, _ = await failure(saying(HEAD, b"data: " + b"x" * (openai_stream.MAX_LINE_BYTES + 1), hangs=True))
+    assert (error.code, "sent too much" in error.message) == ("generation_failed", True)
+
+
+async def test_endless_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_stream, "MAX_ANSWER_BYTES", 50_000)
+    error, _ = await failure(saying(HEAD, *[HELLO] * 2000, hangs=True))
+    assert "sent too much" in error.message
+
+
+async def test_huge_error_body_is_read_only_at_its_beginning() -> None:
+    head = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    error, _ = await failure(saying(head, b"too long " * 1000, hangs=True))
+    assert error.code == "generator_refused" and len(error.message) < 500
+
+
+@pytest.mark.parametrize("by_cancelling", [False, True])
+async def test_whoever_stops_hangs_up(by_cancelling: bool) -> None:
+    hung_up = asyncio.Event()
+
+    async def say(reader: Reader, writer: Writer) -> None:
+        await saying(HEAD, HELLO)(reader, writer)
+        while await reader.read(1000):
+            pass
+        hung_up.set()
+
+    async with serving(say) as server:
         generator = OpenAIGenerator("m", f"{server.url}/v1", "", stream_chat)
         pieces = generator.generate([{"role": "user", "content": "Hi"}], max_tokens=9, usage=GenerationUsage())
         async with aclosing(pieces):  # type: ignore[type-var]
-            assert await anext(pieces) == "Hel"
+            assert await anext(pieces) == "Hello"
+            if by_cancelling:
+                waiting = asyncio.ensure_future(anext(pieces))
+                await asyncio.sleep(0.05)
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+        await asyncio.wait_for(hung_up.wait(), 5)
