@@ -8,7 +8,8 @@ import click
 from flowchat import settings as settings_table
 from flowchat.cli.options import json_option, print_json, print_table
 from flowchat.cli.progress import Meter
-from flowchat.engines.registry import ModelSpec, find_model, installed, pull, verify
+from flowchat.engines.pulling import pull
+from flowchat.engines.registry import ModelSpec, find_model, installed, verify
 from flowchat.errors import ModelError
 from flowchat.services.models import needed, states
 from flowchat.services.views.machine import ModelView
@@ -16,10 +17,19 @@ from flowchat.settings import Settings
 
 
 def pull_missing(settings: Settings) -> None:
-    """Fetch the models that the settings name and that are not there. Raises ModelError."""
+    """Fetch the models that the settings name and that are not there.
+
+    Raises ModelError, but not for the generator, without which answers are quotes.
+    """
     for spec in needed(settings):
-        if installed(spec, settings.models_path) is None:
+        if installed(spec, settings.models_path) is not None:
+            continue
+        try:
             pull_one(spec, settings)
+        except ModelError as error:
+            if spec.role != "generator":
+                raise
+            click.echo(f"{error.message} Until then, answers only quote.", err=True)
 
 
 def pull_one(spec: ModelSpec, settings: Settings) -> None:
@@ -61,7 +71,7 @@ def list_models(as_json: bool) -> None:
 def pull_models(names: tuple[str, ...]) -> None:
     """Fetch and verify models: those named, or those that the settings name."""
     settings = settings_table.load()
-    for spec in [find_model(name) for name in names] or needed(settings):
+    for spec in [find_model(name, models_path=settings.models_path) for name in names] or needed(settings):
         pull_one(spec, settings)
         click.echo(f"{spec.name}: ok")
 
@@ -72,7 +82,7 @@ def verify_models(names: tuple[str, ...]) -> None:
     """Check every byte of models: those named, or those that the settings name."""
     settings = settings_table.load()
     failed = False
-    for spec in [find_model(name) for name in names] or needed(settings):
+    for spec in [find_model(name, models_path=settings.models_path) for name in names] or needed(settings):
         try:
             verify(spec, settings.models_path)
             click.echo(f"{spec.name}: ok")

@@ -33,10 +33,11 @@ Report = Callable[[int], None]  # bytes fetched so far
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """A Hugging Face repository; `paths` maps our file names to its."""
+    """A Hugging Face repository at a revision; `paths` maps our file names to its."""
 
     repo: str
     paths: Mapping[str, str]
+    revision: str = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def from_hub(source: HubSource, sizes: Mapping[str, int], folder: Path, endpoint
     """
     done = 0
     for name, size in sizes.items():
-        url = hf_hub_url(source.repo, source.paths[name], endpoint=endpoint)
+        url = hf_hub_url(source.repo, source.paths[name], revision=source.revision, endpoint=endpoint)
         _fetch(url, folder / name, size, _after(done, report))
         done += size
 

@@ -16,15 +16,18 @@ from flowchat.engines.protocols import Vectors
 from flowchat.engines.registry import ModelSpec
 
 MAX_KNOWN_WORDS = 50_000  # whose tokens are remembered: about 5 MB
+MAX_KNOWN_CHARS = 40  # of such a word: languages without spaces have endless ones
+_POOLING = {"cls": PoolingType.CLS, "mean": PoolingType.MEAN}
 
 
 class FastembedEmbedder:
-    """An `Embedder` whose model lies in `folder`; CLS pooling, unit length. Longer texts are cut at 512 tokens."""
+    """An `Embedder` whose model lies in `folder`; unit length. Texts longer than the model reads are cut."""
 
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
         self.name = spec.name
         self.dims = spec.dims
         self._query_prefix = spec.query_prefix
+        self._passage_prefix = spec.passage_prefix
         _register(spec)
         self._model = TextEmbedding(spec.name, threads=threads, specific_model_path=str(folder))
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -33,26 +36,30 @@ class FastembedEmbedder:
         self._tokens_of: dict[str, int] = {}
 
     def embed_query(self, query: str) -> Vectors:
-        return self.embed_passages([self._query_prefix + query]).reshape(self.dims)
+        return self._embed([self._query_prefix + query]).reshape(self.dims)
 
     def embed_passages(self, passages: Sequence[str]) -> Vectors:
-        vectors = np.empty((len(passages), self.dims), np.float32)
-        for row, vector in enumerate(self._model.embed(passages, batch_size=1)):
+        return self._embed([self._passage_prefix + passage for passage in passages])
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.empty((len(texts), self.dims), np.float32)
+        for row, vector in enumerate(self._model.embed(texts, batch_size=1)):
             vectors[row] = vector
         return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """WordPiece reads each word by itself, so the tokens of a text are those of its words, which are few."""
-        known = self._tokens_of if len(self._tokens_of) < MAX_KNOWN_WORDS else {}
-        counts = []
-        for text in texts:
-            words = text.split()
-            for word in words:
-                if word not in known:
-                    known[word] = len(self._tokenizer.encode(word, add_special_tokens=False))
-            counts.append(sum(map(known.__getitem__, words)))
-        self._tokens_of = known
-        return counts
+        """Tokenizers read each word by itself, so the tokens of a text are those of its words, which are few."""
+        if len(self._tokens_of) >= MAX_KNOWN_WORDS:
+            self._tokens_of = {}
+        return [sum(map(self._count_word, text.split())) for text in texts]
+
+    def _count_word(self, word: str) -> int:
+        count = self._tokens_of.get(word)
+        if count is None:
+            count = len(self._tokenizer.encode(word, add_special_tokens=False))
+            if len(word) <= MAX_KNOWN_CHARS:
+                self._tokens_of[word] = count
+        return count
 
 
 def _register(spec: ModelSpec) -> None:
@@ -60,5 +67,5 @@ def _register(spec: ModelSpec) -> None:
     if any(model["model"] == spec.name for model in TextEmbedding.list_supported_models()):
         return
     TextEmbedding.add_custom_model(
-        spec.name, PoolingType.CLS, True, ModelSource(hf=spec.name), spec.dims, model_file="model.onnx"
+        spec.name, _POOLING[spec.pooling], True, ModelSource(hf=spec.name), spec.dims, model_file="model.onnx"
     )

@@ -75,12 +75,13 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The loaded models. `generator` is None where answers only quote."""
+    """The loaded models. `generator` is None where answers only quote; `problem` says why if nobody asked for that."""
 
     embedder: Embedder
     reranker: Reranker
     verifier: Verifier
     generator: Generator | None
+    problem: str | None = None
 
     def close(self) -> None:
         """Wait for running generations to end, and free the generator. Close their iterators first."""

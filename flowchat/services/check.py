@@ -17,6 +17,6 @@ def check_models(settings: Settings) -> list[str]:
     """Models whose files are not all there, or have another size than they should. Reads no content."""
     return [
         f"the model {spec.name} is incomplete: run `flowchat models pull {spec.name}`"
-        for spec in load_registry().values()
+        for spec in load_registry(settings.models_path).values()
         if (settings.models_path / spec.name).is_dir() and installed(spec, settings.models_path) is None
     ]

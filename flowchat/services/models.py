@@ -31,17 +31,18 @@ def states(settings: Settings) -> list[ModelState]:
     used = (settings.embedder, settings.reranker, settings.verifier, settings.generator)
     return [
         ModelState(spec, installed(spec, settings.models_path) is not None, spec.name in used)
-        for spec in load_registry().values()
+        for spec in load_registry(settings.models_path).values()
     ]
 
 
 def needed(settings: Settings) -> list[ModelSpec]:
     """The models that the settings name. Raises ModelError for an unknown one."""
+    path = settings.models_path
     specs = [
-        find_model(settings.embedder, "embedder"),
-        find_model(settings.reranker, "reranker"),
-        find_model(settings.verifier, "verifier"),
+        find_model(settings.embedder, "embedder", path),
+        find_model(settings.reranker, "reranker", path),
+        find_model(settings.verifier, "verifier", path),
     ]
     if settings.generator != EXTRACTIVE and not settings.generator.startswith("openai:"):
-        specs.append(find_model(settings.generator, "generator"))
+        specs.append(find_model(settings.generator, "generator", path))
     return specs

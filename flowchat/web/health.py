@@ -19,5 +19,10 @@ async def live() -> Response:
 @blueprint.get("/health")
 async def ready() -> Response:
     problems = await health.problems(appliance())
-    body = {"status": "not ready" if problems else "ready", "problems": problems, "version": __version__}
+    body = {
+        "status": "not ready" if problems else "ready",
+        "problems": problems,
+        "warnings": health.warnings(appliance()),
+        "version": __version__,
+    }
     return respond.json(body, 503 if problems else 200, Cache_Control="no-store")

@@ -1,5 +1,6 @@
 """What belongs to the machine: /v1/models and /v1/settings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,16 @@ async def test_settings_without_secrets(tmp_path: Path) -> None:
     assert rows["FLOWCHAT_GENERATOR_API_KEY"]["value"] == "set" and rows["FLOWCHAT_GENERATOR_API_KEY"]["secret"]
     assert rows["FLOWCHAT_DATA_DIR"]["value"] == str(tmp_path)
     assert set(rows) == {row.variable for row in settings.describe(settings.Settings())}
+
+
+async def test_health_tells_of_a_generator_that_is_missing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        healthy = await served.client.get("/health/ready")
+        served.app.engines = replace(served.app.engines, problem="The generator is missing in /srv/secret/models.")
+        degraded = await served.client.get("/health/ready")
+    assert (healthy.status_code, healthy.json()["warnings"]) == (200, [])
+    assert (degraded.status_code, degraded.json()["status"]) == (200, "ready")
+    assert degraded.json()["warnings"] == ["The generator is not working: answers only quote."]
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/settings"])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -177,6 +178,43 @@ def test_all_engines_load(models_dir: Path) -> None:
     engines = load_engines(Settings(models_dir=models_dir, generator="extractive"), stream_chat)
     assert engines.generator is None
     engines.close()
+
+
+def test_embedder_pools_and_prefixes_as_its_table_says(models_dir: Path, embedder: Embedder) -> None:
+    spec = find_model(DEFAULTS.embedder)
+    mean = replace(spec, name="mean-pooled", pooling="mean", query_prefix="query: ", passage_prefix="passage: ")
+    pooled = FastembedEmbedder(mean, require(spec, models_dir), THREADS)
+    bare = replace(mean, name="without-prefixes", query_prefix="", passage_prefix="")
+    plain = FastembedEmbedder(bare, require(spec, models_dir), THREADS)
+    passage, same = pooled.embed_passages([WAL])[0], plain.embed_passages([f"passage: {WAL}"])[0]
+    assert np.array_equal(passage, same)
+    assert np.array_equal(pooled.embed_query(WAL), plain.embed_query(f"query: {WAL}"))
+    assert abs(float(passage @ passage) - 1) < 1e-5
+    assert float(passage @ embedder.embed_passages([f"passage: {WAL}"])[0]) < 0.999
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_without_its_generator_everything_else_loads(
+    models_dir: Path, tmp_path: Path, damaged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in (DEFAULTS.embedder, DEFAULTS.reranker):
+        (tmp_path / name).symlink_to(models_dir / name)
+    generator = find_model("smollm2-135m-instruct-q4_1")
+    if damaged:
+        (tmp_path / generator.name).mkdir()
+        with (tmp_path / generator.name / "model.gguf").open("wb") as file:
+            file.truncate(generator.bytes)
+    engines = load_engines(Settings(models_dir=tmp_path, generator=generator.name), stream_chat)
+    assert engines.generator is None
+    assert engines.problem is not None and f"flowchat models pull {generator.name}" in engines.problem
+    assert "answers only quote" in caplog.text
+    engines.close()
+
+
+def test_a_generator_that_is_no_model_is_an_error(models_dir: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_engines(Settings(models_dir=models_dir, generator="nonsense"), stream_chat)
+    assert caught.value.code == "unknown_model"
 
 
 def test_missing_models_say_what_to_run(tmp_path: Path) -> None:

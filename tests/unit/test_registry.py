@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from flowchat.engines.downloads import CarrierWheel, HubSource
-from flowchat.engines.registry import ModelFile, ModelSpec, find_model, installed, load_registry, pull, require, verify
+from flowchat.engines.pulling import pull
+from flowchat.engines.registry import ModelFile, ModelSpec, find_model, installed, load_registry, require, verify
 from flowchat.errors import ModelError
 
 CONTENT = bytes(range(256)) * 4000
