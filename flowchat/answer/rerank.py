@@ -1,60 +1,95 @@
-"""Rerank: a cross-encoder scores the candidates, and then the single sentences of the best of them."""
+"""Rerank: a cross-encoder scores the candidates, and then the single spans of the best of them."""
 
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowchat.answer.query import query_words
+from flowchat.answer.spans import Span, split_spans
 from flowchat.domain import Chunk, Hit
 from flowchat.engines.protocols import Reranker
-from flowchat.sentences import split_sentences
 
 HITS = 8  # reported and cited from
-EVIDENCE_HITS = 4  # whose sentences are looked at one by one
-MAX_SENTENCE_CHARS = 600
-MIN_SENTENCE_WORDS = 3
+EVIDENCE_HITS = 4  # whose spans are looked at one by one
+MAX_SPANS = 12  # of those, read by the reranker
+HIT_COST = 0.3
+MIN_STEMMED_CHARS = 4
+MAX_EVIDENCE_CHARS = 600
+MIN_EVIDENCE_WORDS = 3
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_TOKEN = re.compile(r"\w+")
+_ENDING = re.compile(r"(ing|ed|es|s|e|ly)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence of a hit. `position` is its place in the chunk.
+    """A span of a hit.
 
-    `score` (0-1) is the mean, in logits, of what the reranker gives the sentence alone and the chunk around it.
+    `score` (0-1) is the mean, in logits, of what the reranker gives the span alone and the chunk around it.
     """
 
     hit: Hit
-    position: int
-    text: str
+    span: Span
     score: float
 
 
 def rerank(reranker: Reranker, query: str, chunks: Sequence[Chunk]) -> list[Hit]:
-    """The HITS best chunks, best first. Blocking."""
+    """The HITS best chunks, best first, of candidates that come best first. Blocking.
+
+    The odds that the reranker gives a chunk are divided by its place among the candidates: words and vectors know
+    things that it doesn't, and all together are better than each.
+    """
     scores = reranker.score(query, [f"{chunk.place}\n{chunk.text}" for chunk in chunks])
-    hits = [Hit(chunk, score) for chunk, score in zip(chunks, scores, strict=True)]
+    hits = [
+        Hit(chunk, _probability(_logit(score) - math.log(place)))
+        for place, (chunk, score) in enumerate(zip(chunks, scores, strict=True), start=1)
+    ]
     return sorted(hits, key=lambda hit: -hit.score)[:HITS]
 
 
-def rank_sentences(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Evidence]:
-    """The sentences of the EVIDENCE_HITS best hits, best first. Blocking."""
-    sentences = [
-        (hit, position, text)
+def rank_spans(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Evidence]:
+    """The MAX_SPANS spans of the EVIDENCE_HITS best hits that share most with the query, best first. Blocking."""
+    spans = [
+        (hit, span)
         for hit in hits[:EVIDENCE_HITS]
-        for position, text in enumerate(split_sentences(hit.chunk.text))
-        if len(text) <= MAX_SENTENCE_CHARS and len(_WORD.findall(text)) >= MIN_SENTENCE_WORDS
+        for span in split_spans(hit.chunk.text)
+        if len(span.text) <= MAX_EVIDENCE_CHARS and len(_WORD.findall(span.text)) >= MIN_EVIDENCE_WORDS
     ]
-    scores = reranker.score(query, [f"{hit.chunk.place}\n{text}" for hit, _, text in sentences])
-    ranked = [
-        Evidence(hit, position, text, _mean(score, hit.score))
-        for (hit, position, text), score in zip(sentences, scores, strict=True)
-    ]
+    spans = promising(query, spans)
+    scores = reranker.score(query, [f"{hit.chunk.place}\n{span.text}" for hit, span in spans])
+    ranked = [Evidence(hit, span, _mean(score, hit.score)) for (hit, span), score in zip(spans, scores, strict=True)]
     return sorted(ranked, key=lambda evidence: -evidence.score)
 
 
+def promising(query: str, spans: Sequence[tuple[Hit, Span]]) -> list[tuple[Hit, Span]]:
+    """The MAX_SPANS spans that share most with the query, in their order.
+
+    A shared word counts the more the fewer of the spans have it. Each hit before a span's own costs it HIT_COST.
+    """
+    wanted = {_stem(word) for word in query_words(query)}
+    shared = [wanted & {_stem(word) for word in _TOKEN.findall(span.text.lower())} for _, span in spans]
+    weights = {word: math.log((len(spans) + 1) / (sum(word in words for words in shared) + 0.5)) for word in wanted}
+    places = {id_: place for place, id_ in enumerate(dict.fromkeys(hit.chunk.id for hit, _ in spans))}
+    gains = [
+        sum(weights[word] for word in words) - HIT_COST * places[hit.chunk.id]
+        for (hit, _), words in zip(spans, shared, strict=True)
+    ]
+    best = sorted(range(len(spans)), key=lambda number: -gains[number])[:MAX_SPANS]
+    return [spans[number] for number in sorted(best)]
+
+
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word) if len(word) > MIN_STEMMED_CHARS else word
+
+
 def _mean(one: float, other: float) -> float:
-    return 1 / (1 + math.exp(-(_logit(one) + _logit(other)) / 2))
+    return _probability((_logit(one) + _logit(other)) / 2)
+
+
+def _probability(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
 
 
 def _logit(probability: float) -> float:

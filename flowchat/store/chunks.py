@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Sequence
+from typing import NamedTuple
 from urllib.parse import quote
 
 from numpy import float32, frombuffer
@@ -13,7 +14,7 @@ from flowchat.domain import Chunk, NewChunk, new_id
 from flowchat.store.database import Database, Row
 
 _TITLE_WEIGHT, _HEADINGS_WEIGHT, _TEXT_WEIGHT = 2.0, 2.0, 1.0
-_WORD = re.compile(r"\w+")
+_WORD, _NO_WORD = re.compile(r"\w+"), re.compile(r"\W")
 
 _SELECT = """
     select c.rowid, c.id, v.id as version_id, p.url, p.title, c.headings, c.anchor, c.text
@@ -71,36 +72,71 @@ def vector_tables(conn: sqlite3.Connection) -> list[str]:
     return [row["name"] for row in conn.execute(_VECTOR_TABLES)]
 
 
-async def search_words(db: Database, versions: Sequence[int], words: Sequence[str], limit: int) -> list[int]:
-    """Row ids of the chunks that hold any of the words, best BM25 first."""
+async def search_words(
+    db: Database, versions: Sequence[int], words: Sequence[str], limit: int
+) -> list[tuple[int, float]]:
+    """(row id, BM25) of the chunks that hold any of the words, best first. The higher, the better."""
     quoted = [f'"{word}"' for word in words if _WORD.fullmatch(word)]
     if not quoted or not versions:
         return []
     scope = " or ".join(f'"{_version_word(version)}"' for version in versions)
     rows = await db.rows(
-        "select rowid from chunks_fts where chunks_fts match ? order by bm25(chunks_fts, 0.0, ?, ?, ?) limit ?",
+        "select rowid, bm25(chunks_fts, 0.0, ?, ?, ?) as cost from chunks_fts where chunks_fts match ?"
+        " order by cost limit ?",
         (
-            f"(version : ({scope})) AND ({{title headings text}} : ({' OR '.join(quoted)}))".replace(" or ", " OR "),
             _TITLE_WEIGHT,
             _HEADINGS_WEIGHT,
             _TEXT_WEIGHT,
+            f"(version : ({scope})) AND ({{title headings text}} : ({' OR '.join(quoted)}))".replace(" or ", " OR "),
             limit,
         ),
     )
-    return [row["rowid"] for row in rows]
+    return [(row["rowid"], -row["cost"]) for row in rows]
 
 
-async def search_vectors(db: Database, versions: Sequence[int], vector: NDArray[float32], limit: int) -> list[int]:
-    """Row ids of the nearest chunks by cosine distance, nearest first. vector: (dims,)"""
+class WordUse(NamedTuple):
+    """In how many chunks of some versions a word stands, and whether it stands in a certain chunk of them."""
+
+    chunks: int
+    is_held: bool
+
+
+async def word_uses(
+    db: Database, versions: Sequence[int], words: Sequence[str], chunk_rowid: int, max_chunks: int
+) -> dict[str, WordUse]:
+    """Of each word, found as by `search_words`; one such as "write-ahead" also as "writeahead", and not by its parts.
+
+    Counting ends at `max_chunks`. words: without quotation marks.
+    """
+    if not words:
+        return {}
+    scope = " OR ".join(f'"{_version_word(version)}"' for version in versions)
+    forms = {word: f'"{word}" OR "{_NO_WORD.sub("", word)}"' for word in words}
+    sought = {word: f"(version : ({scope})) AND ({{title headings text}} : ({form}))" for word, form in forms.items()}
+    rows = await db.rows(
+        " union all ".join(
+            "select ? as word, (select count(*) from (select 1 from chunks_fts where chunks_fts match ? limit ?))"
+            " as chunks, exists (select 1 from chunks_fts where chunks_fts match ? and rowid = ?) as is_held"
+            for _ in sought
+        ),
+        [value for word, match in sought.items() for value in (word, match, max_chunks, match, chunk_rowid)],
+    )
+    return {row["word"]: WordUse(row["chunks"], bool(row["is_held"])) for row in rows}
+
+
+async def search_vectors(
+    db: Database, versions: Sequence[int], vector: NDArray[float32], limit: int
+) -> list[tuple[int, float]]:
+    """(row id, cosine) of the nearest chunks, nearest first. vector: (dims,)"""
     if not versions:
         return []
     marks = ",".join("?" * len(versions))
     rows = await db.rows(
-        f"select chunk from vectors_{len(vector)}"  # noqa: S608 (a number and marks)
+        f"select chunk, distance from vectors_{len(vector)}"  # noqa: S608 (a number and marks)
         f" where embedding match ? and k = ? and version in ({marks}) order by distance",
         (vector.tobytes(), limit, *versions),
     )
-    return [row["chunk"] for row in rows]
+    return [(row["chunk"], 1 - row["distance"]) for row in rows]
 
 
 async def by_rowids(db: Database, rowids: Sequence[int]) -> list[Chunk]:

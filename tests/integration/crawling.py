@@ -65,8 +65,8 @@ def requested(server: Server) -> list[str]:
 async def found(app: Appliance, source: Source, word: str) -> list[str]:
     """URLs of the live pages that have a word."""
     live = await versions.live(app.db, [source.id])
-    rowids = await chunks.search_words(app.db, [version.seq for version in live], [word], 10)
-    return [chunk.url for chunk in await chunks.by_rowids(app.db, rowids)]
+    found = await chunks.search_words(app.db, [version.seq for version in live], [word], 10)
+    return [chunk.url for chunk in await chunks.by_rowids(app.db, [rowid for rowid, _ in found])]
 
 
 async def work(app: Appliance) -> None:

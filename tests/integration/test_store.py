@@ -244,8 +244,9 @@ async def index(db: Database, version_texts: dict[str, str]) -> tuple[int, FakeE
     return version.seq, embedder
 
 
-async def urls(db: Database, rowids: list[int]) -> list[str]:
-    return [chunk.url for chunk in await chunks.by_rowids(db, rowids)]
+async def urls(db: Database, found: list[tuple[int, float]]) -> list[str]:
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+    return [chunk.url for chunk in await chunks.by_rowids(db, [rowid for rowid, _ in found])]
 
 
 @pytest.mark.parametrize(
