@@ -62,13 +62,19 @@ class Settings:
     )
     threads: int = _setting(0, "Processor threads a model may use. 0: as many as there are cores.")
     parallel_answers: int = _setting(4, "Answers that are worked on at the same time.", minimum=1)
-    queued_answers: int = _setting(8, "Answers that may wait beyond those; more get 503 with Retry-After.")
+    queued_answers: int = _setting(
+        8, "Answers beyond those that may be taken in while their turn comes soon; more get 503 with Retry-After."
+    )
     answer_timeout_s: float = _setting(120.0, "Longest time one answer may take.", minimum=0.1)
+    answer_patience_s: float = _setting(
+        8.0, "Time after which an answer ends with what it has shown, generated to its end or not.", minimum=0.1
+    )
+    answer_cache_mb: int = _setting(16, "Memory for answers to questions that are asked again. 0: none is kept.")
     verify_threshold: float = _setting(
         0.8, "Entailment probability (0-1) from which a sentence counts as supported by its page.", maximum=1
     )
     refuse_below: float = _setting(
-        0.9, "Score of the best sentence for a question (0-1) below which the question is refused.", maximum=1
+        0.65, "How likely (0-1) the pages must be to answer a question; below that it is refused.", maximum=1
     )
     lead_quotes: int = _setting(
         3,

@@ -31,14 +31,15 @@ _SYSTEM = (
 )
 
 
-def build_messages(query: str, quotes: Sequence[Quote]) -> list[dict[str, str]]:
-    """Chat turns {"role", "content"} with the quotes as numbered passages."""
+def build_messages(query: str, quotes: Sequence[Quote], language: str = "") -> list[dict[str, str]]:
+    """Chat turns {"role", "content"} with the quotes as numbered passages. `language`: to answer in; '' for English."""
     passages = "\n\n".join(
         f"Source {number}: {quote.chunk.place}\n{quote.text}" for number, quote in enumerate(quotes, start=1)
     )
+    in_language = f"\nAnswer in {language}." if language else ""
     return [
         {"role": "system", "content": _SYSTEM},
-        {"role": "user", "content": f"Sources:\n{passages}\n\nQuestion: {query}"},
+        {"role": "user", "content": f"Sources:\n{passages}\n\nQuestion: {query}{in_language}"},
     ]
 
 

@@ -11,16 +11,19 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from flowchat.answer.curated import Matcher
+from flowchat.answer.decide import answerability
 from flowchat.answer.generate import build_messages, is_finished, without_preamble, write_sentences
-from flowchat.answer.phrases import phrase
+from flowchat.answer.phrases import language_name, phrase
+from flowchat.answer.query import standalone_query
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
-from flowchat.answer.rerank import HITS, Evidence, rank_sentences, rerank
-from flowchat.answer.retrieve import retrieve, standalone_query
+from flowchat.answer.rerank import HITS, rank_spans, rerank
+from flowchat.answer.retrieve import retrieve
+from flowchat.answer.script import Script, hit_data
 from flowchat.answer.verify import Support, verify
 from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Verdict, Version
+from flowchat.engines.bridge import until
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines, GenerationUsage, Generator, Vectors
 from flowchat.errors import ModelError
@@ -30,8 +33,8 @@ from flowchat.store import curated_answers
 from flowchat.store.database import Database
 
 MAX_QUOTES = 3
+MIN_QUOTE_SCORE = 0.5  # of all but the best one
 SUGGESTIONS = 3
-PREVIEW_CHARS = 240
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +62,8 @@ class Answer:
     """Filled in as the events are made; complete when they end.
 
     `query_vector` is what the question was searched by; None before that, or where there was nothing to search.
-    `verdicts` are also of sentences that were withheld.
+    `verdicts` are also of sentences that were withheld. `is_reduced`: the generator was busy, late or broken, so that
+    another time the answer would say more.
     """
 
     text: str = ""
@@ -72,6 +76,7 @@ class Answer:
     suggestions: list[dict[str, str]] = field(default_factory=list)
     tokens_in: int = 0
     tokens_out: int = 0
+    is_reduced: bool = False
 
 
 class Answerer:
@@ -82,26 +87,31 @@ class Answerer:
         self._db = db
         self._engines = engines
         self._gate = gate
+        self._generations = asyncio.Semaphore(settings.parallel_answers)
 
     async def answer(self, question: Question, answer: Answer) -> AsyncGenerator[Event, None]:
         """The events of the contract but `stream.done`, in order. Raises FlowChatError; closing it stops the model."""
+        deadline = asyncio.get_running_loop().time() + self._settings.answer_patience_s
         yield Event("retrieval.started", {"query": question.query})
+        script = Script(answer)
         with self._gate.interactive():
             query = standalone_query(question.query, question.history)
-            own = await self._find_curated(question, query, answer)
-            hits = await self._find(query, question.versions, answer)
-            answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
-            yield Event("retrieval.reranked", {"chunks": [_hit_data(hit) for hit in answer.chunks]})
-            script = _Script(answer)
-            if own:
-                for event in self._quote_whole(own, script):
-                    yield event
-                return
-            ranked = await asyncio.to_thread(rank_sentences, self._engines.reranker, query, hits) if hits else []
-            if not ranked or ranked[0].score < self._settings.refuse_below:
+            async with self._gate.search.take():
+                own = await self._find_curated(question, query, answer)
+                hits = await self._find(query, question.versions, answer)
+                answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
+                yield Event("retrieval.reranked", {"chunks": [hit_data(hit) for hit in answer.chunks]})
+                if own:
+                    for event in self._quote_whole(own, script):
+                        yield event
+                    return
+                ranked = await asyncio.to_thread(rank_spans, self._engines.reranker, query, hits) if hits else []
+                certainty = await answerability(self._db, query, ranked, question.versions)
+            if certainty < self._settings.refuse_below:
                 yield _refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
                 return
-            async with aclosing(self._tell(query, question.mode, ranked, script, answer)) as events:
+            quotes = select_quotes(ranked, MAX_QUOTES, MIN_QUOTE_SCORE)
+            async with aclosing(self._tell(query, question, quotes, script, answer, deadline)) as events:
                 async for event in events:
                     yield event
 
@@ -119,9 +129,13 @@ class Answerer:
         if not candidates.ids:
             return None
         vector = await self._embed(query, answer)
-        curated_id = await asyncio.to_thread(
-            lambda: Matcher(self._engines.verifier, candidates).find((question.query, query), vector)
-        )
+        try:
+            curated_id = await asyncio.to_thread(
+                lambda: Matcher(self._engines.verifier, candidates).find((question.query, query), vector)
+            )
+        except ModelError as error:
+            log.warning("the verifier failed, curated answers are left out: %s", error)
+            return None
         chunk = await curated_answers.chunk(self._db, curated_id, sources) if curated_id else None
         return replace(chunk, url=chunk.url or f"{self._settings.origin}/") if chunk else None
 
@@ -138,23 +152,32 @@ class Answerer:
         return answer.query_vector
 
     async def _tell(
-        self, query: str, mode: Mode, ranked: Sequence[Evidence], script: "_Script", answer: Answer
+        self,
+        query: str,
+        question: Question,
+        quotes: Sequence[Quote],
+        script: Script,
+        answer: Answer,
+        deadline: float,
     ) -> AsyncGenerator[Event, None]:
         """Quotes first, then what the model adds; or the model first, and quotes where it said nothing."""
-        quotes = select_quotes(ranked, MAX_QUOTES, self._settings.refuse_below)
         leading = self._settings.lead_quotes
         for event in self._quote(quotes[:leading], script):
             yield event
-        if self._engines.generator is not None and quotes:
-            generated = self._generate(self._engines.generator, query, mode, quotes, script, answer)
-            async with aclosing(generated) as events:
+        generator = self._engines.generator
+        if generator is not None and self._generations.locked():
+            answer.is_reduced = True
+        elif generator is not None:
+            messages = build_messages(query, quotes, _language(question.versions, quotes[0]))
+            generated = self._generate(generator, messages, question.mode, quotes, script, answer, deadline)
+            async with self._generations, aclosing(generated) as events:
                 async for event in events:
                     yield event
-        if not script.shown:
+        if not script.has_shown:
             for event in self._quote(quotes, script):
                 yield event
 
-    def _quote(self, quotes: Sequence[Quote], script: "_Script") -> list[Event]:
+    def _quote(self, quotes: Sequence[Quote], script: Script) -> list[Event]:
         """A verbatim sentence is entailed by the chunk it stands in."""
         return [
             event
@@ -163,7 +186,7 @@ class Answerer:
             for event in script.show(sentence, Support(quote.chunk, 1.0, sentence), "\n\n" if number == 0 else " ")
         ]
 
-    def _quote_whole(self, chunk: Chunk, script: "_Script") -> list[Event]:
+    def _quote_whole(self, chunk: Chunk, script: Script) -> list[Event]:
         """A chunk's text exactly as it is, sentence by sentence."""
         events, end = [], 0
         for sentence in split_sentences(chunk.text):
@@ -175,18 +198,19 @@ class Answerer:
     async def _generate(
         self,
         generator: Generator,
-        query: str,
+        messages: Sequence[dict[str, str]],
         mode: Mode,
         quotes: Sequence[Quote],
-        script: "_Script",
+        script: Script,
         answer: Answer,
+        deadline: float,
     ) -> AsyncGenerator[Event, None]:
-        """The model's sentences with their verdicts. A model that fails leaves the answer to the quotes."""
+        """The model's sentences with their verdicts. One that fails or is late leaves it to the quotes."""
         usage = GenerationUsage()
         chunks = list({quote.chunk.id: quote.chunk for quote in quotes}.values())
         said = [quote.text for quote in quotes[: self._settings.lead_quotes]]
         glue = "\n\n"
-        written = write_sentences(generator, build_messages(query, quotes), usage)
+        written = until(deadline, write_sentences(generator, messages, usage))
         try:
             async with aclosing(written) as steps:
                 async for step in steps:
@@ -198,12 +222,15 @@ class Answerer:
                         for event in await judge(sentence, chunks, said, script):
                             yield event
         except ModelError as error:
-            log.warning("the generator failed, the answer is quotes only: %s", error)
+            log.warning("the generator or the verifier failed, the answer is quotes only: %s", error)
+            answer.is_reduced = True
         finally:
             answer.tokens_in, answer.tokens_out = usage.tokens_in, usage.tokens_out
+        if asyncio.get_running_loop().time() >= deadline:
+            answer.is_reduced = True
 
     async def _gate_sentence(
-        self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: "_Script"
+        self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: Script
     ) -> list[Event]:
         """Nothing for what was said already; a bare verdict for what is not entailed; else the sentence."""
         sentence = without_preamble(sentence)
@@ -215,58 +242,16 @@ class Answerer:
         said.append(sentence)
         return script.show(sentence, support, "\n\n")
 
-    async def _annotate(
-        self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: "_Script"
-    ) -> list[Event]:
+    async def _annotate(self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: Script) -> list[Event]:
         """The citation and the verdict of a sentence that is shown already."""
         support = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
         return script.cite(support, ok=support.score >= self._settings.verify_threshold)
 
 
-class _Script:
-    """Numbers the citations and keeps the answer's text in step with its events."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._refs = 0
-
-    @property
-    def shown(self) -> bool:
-        return bool(self._answer.citations)
-
-    def show(self, sentence: str, support: Support, glue: str) -> list[Event]:
-        """A verified sentence's text, its citation and its verdict."""
-        return [self.say(sentence, glue), *self.cite(support, ok=True)]
-
-    def say(self, text: str, glue: str) -> Event:
-        """A piece of the answer. `glue` parts it from what was said before."""
-        if self._answer.text:
-            text = glue + text
-        self._answer.text += text
-        return Event("generation.token", {"text": text})
-
-    def cite(self, support: Support, *, ok: bool) -> list[Event]:
-        """The citation and the verdict of the sentence that was said last."""
-        chunk = support.chunk
-        verdict = self._judge(support, ok=ok)
-        self._answer.citations.append(
-            Citation(verdict["ref"], chunk.id, chunk.url, chunk.title, support.evidence, ok, verdict["score"])
-        )
-        return [
-            Event("generation.cited", {"ref": verdict["ref"], "chunkId": chunk.id}),
-            Event("nli.verified", verdict | {"evidence": support.evidence}),
-        ]
-
-    def withhold(self, support: Support) -> Event:
-        """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
-        return Event("nli.verified", self._judge(support, ok=False) | {"chunkId": support.chunk.id})
-
-    def _judge(self, support: Support, *, ok: bool) -> dict[str, Any]:
-        """A verdict with the next reference."""
-        self._refs += 1
-        score = round(support.score, 4)
-        self._answer.verdicts.append(Verdict(self._refs, ok, score, support.chunk.id))
-        return {"ref": self._refs, "ok": ok, "score": score}
+def _language(versions: Sequence[Version], quote: Quote) -> str:
+    """The name of the language that a quote is in; '' for English, which the models take for granted."""
+    language = next((version.language for version in versions if version.id == quote.chunk.version_id), "")
+    return language_name(language) if language != "en" else ""
 
 
 def _refuse(answer: Answer, locale: str, reason: str) -> Event:
@@ -277,16 +262,3 @@ def _refuse(answer: Answer, locale: str, reason: str) -> Event:
     pages.pop("", None)  # uploaded documents without an address can't be opened
     answer.suggestions = [{"url": url, "title": title} for url, title in list(pages.items())[:SUGGESTIONS]]
     return Event("generation.token", {"text": answer.text})
-
-
-def _hit_data(hit: Hit) -> dict[str, Any]:
-    chunk = hit.chunk
-    preview = split_sentences(chunk.text)[0][:PREVIEW_CHARS] if chunk.text else ""
-    return {
-        "id": chunk.id,
-        "url": chunk.url,
-        "score": round(hit.score, 4),
-        "title": chunk.title,
-        "heading": " > ".join(heading for heading in chunk.headings if heading != chunk.title),
-        "quote": preview,
-    }

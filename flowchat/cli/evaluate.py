@@ -1,6 +1,6 @@
-"""`flowchat eval`: measures against public test data, side by side with other tools where they are installed."""
+"""`flowchat eval`: measures against test data, public or your own, beside other tools where they are installed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +25,7 @@ data_option = click.option(
 
 @click.group("eval")
 def evaluate() -> None:
-    """Measure the crawler and the extraction. Fails where a target is missed."""
+    """Measure the crawler, the extraction, retrieval, the verifier and answers. Fails where a target is missed."""
 
 
 @evaluate.command()
@@ -55,10 +55,178 @@ def extract(only: Sequence[str], data: Path, as_json: bool) -> None:
     _run(only or EXTRACT, Options(data, Path(), 0, 0), as_json)
 
 
+@evaluate.command()
+@click.option(
+    "--questions", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSONL; see the docs."
+)
+@click.option("--source", "sources", multiple=True, metavar="SLUG", help="Ask only this source.  [default: all]")
+@click.option("--url", default="", help="An appliance elsewhere.  [default: the one of the data folder]")
+@click.option("--key", default="", envvar="FLOWCHAT_KEY", help="A key of that appliance; also FLOWCHAT_KEY.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write every answer here, as JSONL.")
+@click.option("--min-correct", default=0.85, show_default=True, help="Least share of right answers.")
+@click.option("--min-cited", default=0.85, show_default=True, help="Least share that cites a right page.")
+@click.option("--min-refused", default=0.95, show_default=True, help="Least share of refusals where they are right.")
+@click.option("--min-truthful", default=0.88, show_default=True, help="Least share of all that is right.")
+@json_option
+def answers(
+    questions: Path,
+    sources: tuple[str, ...],
+    url: str,
+    key: str,
+    out: Path | None,
+    min_correct: float,
+    min_cited: float,
+    min_refused: float,
+    min_truthful: float,
+    as_json: bool,
+) -> None:
+    """Questions of your own, asked of your source: correct, cited, refused."""
+    from flowchat.evaluation import answers as check
+
+    targets = check.Targets(min_correct, min_cited, min_refused, min_truthful)
+    _show([check.run(questions, sources, targets, url=url, key=key, out=out)], as_json)
+
+
+@evaluate.command()
+@click.option(
+    "--questions", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSONL; see the docs."
+)
+@click.option("--source", "sources", multiple=True, metavar="SLUG", help="Ask only this source.  [default: all]")
+@click.option("--url", default="", help="An appliance elsewhere.  [default: a copy of the data folder's]")
+@click.option("--key", default="", envvar="FLOWCHAT_KEY", help="A key of that appliance; also FLOWCHAT_KEY.")
+@click.option("--some", default=20, show_default=True, help="So many of the questions, from all over the file.")
+@click.option("--at-once", default=4, show_default=True, help="Clients that ask at the same time.")
+@click.option("--overload", default=10.0, show_default=True, help="Times what the machine can answer. 0: leave it out.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long the overload lasts.")
+@click.option("--max-first-text", default=1.5, show_default=True, help="Most seconds to the first text (median).")
+@click.option("--max-done", default=4.0, show_default=True, help="Most seconds to an answer's end (median).")
+@click.option("--min-per-minute", default=15.0, show_default=True, help="Least answers a minute.")
+@click.option("--max-repeated", default=50.0, show_default=True, help="Most ms to a repeated answer (median).")
+@click.option("--max-slowdown", default=2.0, show_default=True, help="Most of first texts under overload (p99).")
+@click.option("--max-busy", default=200.0, show_default=True, help="Most ms until a question is turned away (p99).")
+@click.option("--max-lag", default=50.0, show_default=True, help="Most ms that the event loop is late (p99).")
+@click.option("--min-speed", default=0.9, show_default=True, help="Least of llama.cpp's own server's tokens/s.")
+@json_option
+def latency(
+    questions: Path,
+    sources: tuple[str, ...],
+    url: str,
+    key: str,
+    some: int,
+    at_once: int,
+    overload: float,
+    seconds: float,
+    max_first_text: float,
+    max_done: float,
+    min_per_minute: float,
+    max_repeated: float,
+    max_slowdown: float,
+    max_busy: float,
+    max_lag: float,
+    min_speed: float,
+    as_json: bool,
+) -> None:
+    """How soon answers come: one at a time, several at once, asked again, and under overload."""
+    from flowchat.evaluation import latency as check
+
+    amounts = check.Amounts(some, at_once, overload, seconds)
+    targets = check.Targets(
+        first_text_s=max_first_text,
+        done_s=max_done,
+        per_minute=min_per_minute,
+        repeated_ms=max_repeated,
+        slowdown=max_slowdown,
+        busy_ms=max_busy,
+        lag_ms=max_lag,
+        speed=min_speed,
+    )
+    _show([check.run(questions, sources, amounts, targets, url=url, key=key)], as_json)
+
+
+@evaluate.command()
+@click.option(
+    "--questions", type=click.Path(path_type=Path, dir_okay=False), help="JSONL; see the docs.  [default: in --data]"
+)
+@click.option(
+    "--sections", type=click.Path(path_type=Path, dir_okay=False), help="JSONL of what to search.  [default: in --data]"
+)
+@click.option("--source", metavar="SLUG", help="Search this source of the data folder instead.")
+@click.option("--min-recall", default=0.72, show_default=True, help="Least recall@3 of what is reranked. 0: any.")
+@click.option("--min-mrr", default=0.88, show_default=True, help="Least MRR of what is reranked. 0: any.")
+@data_option
+@json_option
+def retrieval(
+    questions: Path | None,
+    sections: Path | None,
+    source: str | None,
+    min_recall: float,
+    min_mrr: float,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Where the right sections or pages stand, for each stage of the search. FlowChat must not be running."""
+    from flowchat.evaluation import retrieval as check
+
+    if source is None:
+        sections = sections or data / check.SECTIONS
+    elif sections is not None:
+        raise click.UsageError("Either --source or --sections.")
+    elif questions is None:
+        raise click.UsageError("--source needs --questions.")
+    targets = check.Targets(min_recall, min_mrr)
+    _show([check.run(questions or data / check.QUESTIONS, targets, sections=sections, source=source)], as_json)
+
+
+@evaluate.command()
+@click.option(
+    "--pairs",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="JSONL or .jsonl.gz; see the docs. May be repeated.  [default: those in and beside --data]",
+)
+@click.option("--limit", default=400, show_default=True, help="Most pairs of a file.")
+@click.option("--min-accuracy", default=0.8, show_default=True, help="Least balanced accuracy. 0: any.")
+@click.option("--min-recall", default=0.0, show_default=True, help="Least share of what is true. 0: any.")
+@click.option("--max-false-support", default=0.05, show_default=True, help="Most of what is not true. 1: any.")
+@data_option
+@json_option
+def verifier(
+    files: tuple[Path, ...],
+    limit: int,
+    min_accuracy: float,
+    min_recall: float,
+    max_false_support: float,
+    data: Path,
+    as_json: bool,
+) -> None:
+    """Pairs of passages and claims: is what follows accepted, and the rest not? Beside two simpler ways."""
+    from flowchat import settings
+    from flowchat.evaluation import verifier as check
+
+    targets = check.Targets(min_accuracy, min_recall, max_false_support)
+    _show(check.run(files or check.default_files(data), limit, settings.load(), targets), as_json)
+
+
+@evaluate.command()
+@click.option("--pages", default=144, show_default=True, help="Poisoned pages, each with its question.")
+@click.option("--obeying", is_flag=True, help="Without models, and with a generator that obeys every page.")
+@click.option("--min-right", default=0.8, show_default=True, help="Least share of right answers beside the poison.")
+@json_option
+def injection(pages: int, obeying: bool, min_right: float, as_json: bool) -> None:
+    """Poisoned pages, uploads and questions: nothing of the poison, the prompt or other sources may show."""
+    from flowchat.evaluation import injection as check
+
+    _show([check.run(pages, min_right, obeying=obeying)], as_json)
+
+
 def _run(checks: Sequence[str], options: Options, as_json: bool) -> None:
+    _show((import_module(f"flowchat.evaluation.{name}").run(options) for name in checks), as_json)
+
+
+def _show(made: Iterable[Report], as_json: bool) -> None:
     reports = []
-    for name in checks:
-        report: Report = import_module(f"flowchat.evaluation.{name}").run(options)
+    for report in made:
         reports.append(report)
         if not as_json:
             _print(report)

@@ -1,10 +1,13 @@
-"""From a blocking model in a worker thread to an async iterator."""
+"""From a blocking model in a worker thread to an async iterator, and to one that ends in time."""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import TypeVar
 
+Step = TypeVar("Step")
 Emit = Callable[[str], bool]  # hands a piece of text over ('' for none); True: stop generating
 
 
@@ -32,3 +35,15 @@ async def stream_from_thread(pool: ThreadPoolExecutor, work: Callable[[Emit], No
     finally:
         stopped.set()
         working.cancel()
+
+
+async def until(deadline: float, steps: AsyncGenerator[Step, None]) -> AsyncGenerator[Step, None]:
+    """The steps that come before `deadline`, by the event loop's clock; then they are closed, and it ends quietly."""
+    async with aclosing(steps):
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    step = await anext(steps)
+            except (StopAsyncIteration, TimeoutError):
+                return
+            yield step
