@@ -81,6 +81,10 @@ class Settings:
         "Sentences of the sources that open an answer word for word (0-3). 0: only where the generator shows nothing.",
         maximum=3,
     )
+    link_hosts: tuple[str, ...] = _setting(
+        (),
+        "Hosts whose addresses answers may show although the cited page is another site's, comma-separated; * for all.",
+    )
     questions_per_minute: int = _setting(120, "Questions one client may ask in a minute. 0: no limit.")
     calls_per_minute: int = _setting(
         600, "REST calls one key may make in a minute, or one address without a valid key. 0: no limit."

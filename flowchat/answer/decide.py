@@ -43,7 +43,7 @@ async def answerability(db: Database, query: str, ranked: Sequence[Evidence], ve
         return 0.0
     best, seqs = ranked[0], [version.seq for version in versions]
     uses = await chunk_store.word_uses(db, seqs, terms(query), best.hit.chunk.rowid, MAX_COUNT)
-    missing = _rarest_missing(uses, sum(version.chunks for version in versions))
+    missing = _rarest_missing(uses, await chunk_store.count(db, seqs))
     weighted = _SCORE_WEIGHT * _logit(best.score) + _MISSING_WEIGHT * missing
     return 1 / (1 + math.exp(-_INTERCEPT - weighted))
 

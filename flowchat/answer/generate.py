@@ -7,7 +7,6 @@ sentences, since a small machine reads 80-150 tokens a second.
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import cast
 
 from flowchat.answer.quote import Quote
@@ -43,18 +42,10 @@ def build_messages(query: str, quotes: Sequence[Quote], language: str = "") -> l
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A piece of text as the model wrote it, and the sentences that it completed."""
-
-    piece: str
-    sentences: tuple[str, ...]
-
-
 async def write_sentences(
     generator: Generator, messages: Sequence[dict[str, str]], usage: GenerationUsage
-) -> AsyncGenerator[Step, None]:
-    """What the model writes, step by step; the last step has the rest. Closing this stops the model."""
+) -> AsyncGenerator[str, None]:
+    """What the model writes, sentence by sentence; the last one may be cut off. Closing this stops the model."""
     pieces = cast(AsyncGenerator[str, None], generator.generate(messages, max_tokens=MAX_TOKENS, usage=usage))
     text = held = ""
     try:
@@ -64,13 +55,16 @@ async def write_sentences(
                 text += said
                 # A sentence is complete when the next one has begun.
                 *complete, begun = split_sentences(text) or ("",)
+                for sentence in complete:
+                    yield sentence
                 if complete:
                     text = text[text.rindex(begun) :]
-                yield Step(said, tuple(complete))
     except ModelError:
-        yield Step("", split_sentences(text))
+        for sentence in split_sentences(text):
+            yield sentence
         raise
-    yield Step(held, split_sentences(text + held))
+    for sentence in split_sentences(text + held):
+        yield sentence
 
 
 def _without_markers(text: str) -> tuple[str, str]:

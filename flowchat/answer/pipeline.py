@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from flowchat.answer.curated import Matcher
 from flowchat.answer.decide import answerability
 from flowchat.answer.generate import build_messages, is_finished, without_preamble, write_sentences
+from flowchat.answer.leaks import repeats
 from flowchat.answer.phrases import language_name, phrase
 from flowchat.answer.query import standalone_query
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
@@ -93,16 +94,16 @@ class Answerer:
         """The events of the contract but `stream.done`, in order. Raises FlowChatError; closing it stops the model."""
         deadline = asyncio.get_running_loop().time() + self._settings.answer_patience_s
         yield Event("retrieval.started", {"query": question.query})
-        script = Script(answer)
         with self._gate.interactive():
             query = standalone_query(question.query, question.history)
             async with self._gate.search.take():
                 own = await self._find_curated(question, query, answer)
                 hits = await self._find(query, question.versions, answer)
                 answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
-                yield Event("retrieval.reranked", {"chunks": [hit_data(hit) for hit in answer.chunks]})
+                shown = [hit_data(hit, self._settings.link_hosts) for hit in answer.chunks]
+                yield Event("retrieval.reranked", {"chunks": shown})
                 if own:
-                    for event in self._quote_whole(own, script):
+                    for event in self._quote_whole(own, Script(answer, ("*",))):
                         yield event
                     return
                 ranked = await asyncio.to_thread(rank_spans, self._engines.reranker, query, hits) if hits else []
@@ -111,7 +112,8 @@ class Answerer:
                 yield _refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
                 return
             quotes = select_quotes(ranked, MAX_QUOTES, MIN_QUOTE_SCORE)
-            async with aclosing(self._tell(query, question, quotes, script, answer, deadline)) as events:
+            telling = _Telling(query, question, quotes, Script(answer, self._settings.link_hosts), answer, deadline)
+            async with aclosing(self._tell(telling)) as events:
                 async for event in events:
                     yield event
 
@@ -151,31 +153,22 @@ class Answerer:
             answer.query_vector = await asyncio.to_thread(self._engines.embedder.embed_query, query)
         return answer.query_vector
 
-    async def _tell(
-        self,
-        query: str,
-        question: Question,
-        quotes: Sequence[Quote],
-        script: Script,
-        answer: Answer,
-        deadline: float,
-    ) -> AsyncGenerator[Event, None]:
+    async def _tell(self, telling: "_Telling") -> AsyncGenerator[Event, None]:
         """Quotes first, then what the model adds; or the model first, and quotes where it said nothing."""
-        leading = self._settings.lead_quotes
-        for event in self._quote(quotes[:leading], script):
+        script, generator = telling.script, self._engines.generator
+        for event in self._quote(telling.quotes[: self._settings.lead_quotes], script):
             yield event
-        generator = self._engines.generator
         if generator is not None and self._generations.locked():
-            answer.is_reduced = True
+            telling.answer.is_reduced = True
         elif generator is not None:
-            messages = build_messages(query, quotes, _language(question.versions, quotes[0]))
-            generated = self._generate(generator, messages, question.mode, quotes, script, answer, deadline)
-            async with self._generations, aclosing(generated) as events:
+            async with self._generations, aclosing(self._generate(generator, telling)) as events:
                 async for event in events:
                     yield event
         if not script.has_shown:
-            for event in self._quote(quotes, script):
+            for event in self._quote(telling.quotes, script):
                 yield event
+        if not script.has_shown:  # nothing of them may be shown
+            yield _refuse(telling.answer, telling.question.locale, "not_covered")
 
     def _quote(self, quotes: Sequence[Quote], script: Script) -> list[Event]:
         """A verbatim sentence is entailed by the chunk it stands in."""
@@ -195,57 +188,66 @@ class Answerer:
             end = start + len(sentence)
         return events
 
-    async def _generate(
-        self,
-        generator: Generator,
-        messages: Sequence[dict[str, str]],
-        mode: Mode,
-        quotes: Sequence[Quote],
-        script: Script,
-        answer: Answer,
-        deadline: float,
-    ) -> AsyncGenerator[Event, None]:
+    async def _generate(self, generator: Generator, telling: "_Telling") -> AsyncGenerator[Event, None]:
         """The model's sentences with their verdicts. One that fails or is late leaves it to the quotes."""
-        usage = GenerationUsage()
-        chunks = list({quote.chunk.id: quote.chunk for quote in quotes}.values())
+        question, answer, quotes = telling.question, telling.answer, telling.quotes
+        messages = build_messages(telling.query, quotes, _language(question.versions, quotes[0]))
         said = [quote.text for quote in quotes[: self._settings.lead_quotes]]
-        glue = "\n\n"
-        written = until(deadline, write_sentences(generator, messages, usage))
+        usage = GenerationUsage()
+        written = until(telling.deadline, write_sentences(generator, messages, usage))
         try:
-            async with aclosing(written) as steps:
-                async for step in steps:
-                    if mode == "annotate" and step.piece:
-                        yield script.say(step.piece, glue)
-                        glue = ""
-                    for sentence in step.sentences:
-                        judge = self._annotate if mode == "annotate" else self._gate_sentence
-                        for event in await judge(sentence, chunks, said, script):
-                            yield event
+            async with aclosing(written) as sentences:
+                async for sentence in sentences:
+                    if repeats(sentence, messages[0]["content"]):
+                        continue
+                    judge = self._annotate if question.mode == "annotate" else self._gate_sentence
+                    for event in await judge(sentence, telling, said):
+                        yield event
         except ModelError as error:
             log.warning("the generator or the verifier failed, the answer is quotes only: %s", error)
             answer.is_reduced = True
         finally:
             answer.tokens_in, answer.tokens_out = usage.tokens_in, usage.tokens_out
-        if asyncio.get_running_loop().time() >= deadline:
+        if asyncio.get_running_loop().time() >= telling.deadline:
             answer.is_reduced = True
 
-    async def _gate_sentence(
-        self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: Script
-    ) -> list[Event]:
+    async def _gate_sentence(self, sentence: str, telling: "_Telling", said: list[str]) -> list[Event]:
         """Nothing for what was said already; a bare verdict for what is not entailed; else the sentence."""
         sentence = without_preamble(sentence)
         if not is_finished(sentence) or any(says_the_same(sentence, other) for other in said):
             return []
-        support = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
+        support = await self._verify(sentence, telling)
         if support.score < self._settings.verify_threshold:
-            return [script.withhold(support)]
+            return [telling.script.withhold(support)]
         said.append(sentence)
-        return script.show(sentence, support, "\n\n")
+        return telling.script.show(sentence, support, "\n\n")
 
-    async def _annotate(self, sentence: str, chunks: Sequence[Chunk], said: list[str], script: Script) -> list[Event]:
-        """The citation and the verdict of a sentence that is shown already."""
-        support = await asyncio.to_thread(verify, self._engines.verifier, sentence, chunks)
-        return script.cite(support, ok=support.score >= self._settings.verify_threshold)
+    async def _annotate(self, sentence: str, telling: "_Telling", said: list[str]) -> list[Event]:
+        """The sentence, whatever its verdict."""
+        support = await self._verify(sentence, telling)
+        glue = "\n\n" if not said or said[-1] in {quote.text for quote in telling.quotes} else " "
+        said.append(sentence)
+        return telling.script.show(sentence, support, glue, ok=support.score >= self._settings.verify_threshold)
+
+    async def _verify(self, sentence: str, telling: "_Telling") -> Support:
+        return await asyncio.to_thread(verify, self._engines.verifier, sentence, telling.chunks, telling.query)
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """An answer that is not a refusal, from its quotes on. `deadline`: when it ends, by the event loop's clock."""
+
+    query: str
+    question: Question
+    quotes: Sequence[Quote]
+    script: Script
+    answer: Answer
+    deadline: float
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """What may be cited."""
+        return list({quote.chunk.id: quote.chunk for quote in self.quotes}.values())
 
 
 def _language(versions: Sequence[Version], quote: Quote) -> str:

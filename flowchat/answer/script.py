@@ -1,9 +1,11 @@
 """Script: numbers an answer's citations and keeps its text in step with its events."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+from flowchat.answer.links import shown
 from flowchat.answer.verify import Support
-from flowchat.domain import Citation, Event, Hit, Verdict
+from flowchat.domain import Chunk, Citation, Event, Hit, Verdict
 from flowchat.sentences import split_sentences
 
 PREVIEW_CHARS = 240
@@ -18,42 +20,56 @@ class Told(Protocol):
 
 
 class Script:
-    """Makes the events of an answer's text, and writes them down in the answer."""
+    """Makes the events of an answer's text, and writes them down in the answer.
 
-    def __init__(self, answer: Told) -> None:
+    `link_hosts`: whose addresses may be shown although the cited page is another site's; `*` for all.
+    """
+
+    def __init__(self, answer: Told, link_hosts: Sequence[str]) -> None:
         self._answer = answer
+        self._link_hosts = link_hosts
         self._refs = 0
 
     @property
     def has_shown(self) -> bool:
         return bool(self._answer.citations)
 
-    def show(self, sentence: str, support: Support, glue: str) -> list[Event]:
-        """A verified sentence's text, its citation and its verdict."""
-        return [self.say(sentence, glue), *self.cite(support, ok=True)]
+    def show(self, sentence: str, support: Support, glue: str, *, ok: bool = True) -> list[Event]:
+        """A sentence's text, its citation and its verdict; nothing where nothing of it may be shown.
 
-    def say(self, text: str, glue: str) -> Event:
-        """A piece of the answer. `glue` parts it from what was said before."""
+        `glue` parts it from what was said before.
+        """
+        text = self._cleaned(sentence, support.chunk)
+        if not any(map(str.isalnum, text)):
+            return []
+        return [self._say(text, glue), *self._cite(support, ok=ok)]
+
+    def withhold(self, support: Support) -> Event:
+        """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
+        return Event("nli.verified", self._judge(support, ok=False) | {"chunkId": support.chunk.id})
+
+    def _say(self, text: str, glue: str) -> Event:
         if self._answer.text:
             text = glue + text
         self._answer.text += text
         return Event("generation.token", {"text": text})
 
-    def cite(self, support: Support, *, ok: bool) -> list[Event]:
+    def _cite(self, support: Support, *, ok: bool) -> list[Event]:
         """The citation and the verdict of the sentence that was said last."""
         chunk = support.chunk
         verdict = self._judge(support, ok=ok)
+        evidence, title = self._cleaned(support.evidence, chunk), self._cleaned(chunk.title, chunk)
         self._answer.citations.append(
-            Citation(verdict["ref"], chunk.id, chunk.url, chunk.title, support.evidence, ok, verdict["score"])
+            Citation(verdict["ref"], chunk.id, chunk.url, title, evidence, ok, verdict["score"])
         )
         return [
             Event("generation.cited", {"ref": verdict["ref"], "chunkId": chunk.id}),
-            Event("nli.verified", verdict | {"evidence": support.evidence}),
+            Event("nli.verified", verdict | {"evidence": evidence}),
         ]
 
-    def withhold(self, support: Support) -> Event:
-        """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
-        return Event("nli.verified", self._judge(support, ok=False) | {"chunkId": support.chunk.id})
+    def _cleaned(self, text: str, cited: Chunk) -> str:
+        """The text as it may be shown beside what it cites."""
+        return shown(text, [cited], self._link_hosts)
 
     def _judge(self, support: Support, *, ok: bool) -> dict[str, Any]:
         """A verdict with the next reference."""
@@ -63,15 +79,19 @@ class Script:
         return {"ref": self._refs, "ok": ok, "score": score}
 
 
-def hit_data(hit: Hit) -> dict[str, Any]:
+def hit_data(hit: Hit, link_hosts: Sequence[str]) -> dict[str, Any]:
     """A chunk as `retrieval.reranked` tells of it."""
     chunk = hit.chunk
-    preview = split_sentences(chunk.text)[0][:PREVIEW_CHARS] if chunk.text else ""
+    preview = split_sentences(chunk.text)[0] if chunk.text else ""
+    title, heading, quote = (
+        shown(text, [chunk], link_hosts)
+        for text in (chunk.title, " > ".join(name for name in chunk.headings if name != chunk.title), preview)
+    )
     return {
         "id": chunk.id,
         "url": chunk.url,
         "score": round(hit.score, 4),
-        "title": chunk.title,
-        "heading": " > ".join(heading for heading in chunk.headings if heading != chunk.title),
-        "quote": preview,
+        "title": title,
+        "heading": heading,
+        "quote": quote[:PREVIEW_CHARS],
     }

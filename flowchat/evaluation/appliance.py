@@ -57,13 +57,18 @@ class _Unasked:
 
 
 @asynccontextmanager
-async def temporary_appliance(dims: int = DIMS, **changes: Any) -> AsyncIterator[Appliance]:
-    """An appliance that may crawl loopback; `changes` are settings. Nobody works on its jobs but `done`."""
-    engines = Engines(WordEmbedder(dims), _Unasked(), _Unasked(), None)
+async def temporary_appliance(
+    dims: int = DIMS, engines: Engines | None = None, **changes: Any
+) -> AsyncIterator[Appliance]:
+    """An appliance that may crawl loopback; `changes` are settings. Nobody works on its jobs but `done`.
+
+    Without `engines` it can crawl, but not answer.
+    """
+    engines = engines or Engines(WordEmbedder(dims), _Unasked(), _Unasked(), None)
     gate = BulkGate()
     with TemporaryDirectory() as folder:
         settings = Settings(
-            data_dir=Path(folder), allow_private_hosts=("127.0.0.1",), embedder=WordEmbedder.name, **changes
+            data_dir=Path(folder), allow_private_hosts=("127.0.0.1",), embedder=engines.embedder.name, **changes
         )
         migrate(settings.database_path)
         async with open_database(settings.database_path) as db:

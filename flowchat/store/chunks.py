@@ -124,6 +124,13 @@ async def word_uses(
     return {row["word"]: WordUse(row["chunks"], bool(row["is_held"])) for row in rows}
 
 
+async def count(db: Database, versions: Sequence[int]) -> int:
+    """The chunks of the versions."""
+    marks = ",".join("?" * len(versions))
+    rows = await db.rows(f"select count(*) as chunks from chunks where version in ({marks})", versions)  # noqa: S608
+    return int(rows[0]["chunks"])
+
+
 async def search_vectors(
     db: Database, versions: Sequence[int], vector: NDArray[float32], limit: int
 ) -> list[tuple[int, float]]:
