@@ -150,6 +150,22 @@ async def open_appliance(settings: Settings) -> AsyncIterator[tuple[Appliance, Q
                 await asyncio.to_thread(engines.close)
 
 
+@asynccontextmanager
+async def serve_web(app: Appliance) -> AsyncIterator[None]:
+    """Its API and pages, at the address of its settings, while the block runs. Raises FlowChatError `cannot_listen`."""
+    stop = asyncio.Event()
+    listener = _bind(app.settings.host, app.settings.port)
+    serving = asyncio.create_task(hypercorn_serve(create_web(app), _hypercorn(listener), shutdown_trigger=stop.wait))
+    try:
+        await wait_until_live(reachable_url(app.settings), LIVE_TIMEOUT_S)
+        yield
+    finally:
+        app.stopping.set()
+        await app.runs.stop_all()
+        stop.set()
+        await _end(serving)
+
+
 def serve(settings: Settings, pull_models: Callable[[Settings], None], report: Report) -> None:
     """Serve until SIGTERM or SIGINT. `pull_models` fetches what is missing; `report` prints a text for the operator.
 

@@ -145,12 +145,15 @@ def names(events: list[ServerSentEvent]) -> list[str]:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, heartbeat_s: float = 10, **settings: Any) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, *, heartbeat_s: float = 10, answer_cache_mb: int = 0, **settings: Any
+) -> AsyncIterator[Served]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     port = listener.getsockname()[1]
-    async with running(folder, host="127.0.0.1", port=port, **settings) as app:
+    settings |= {"host": "127.0.0.1", "port": port, "answer_cache_mb": answer_cache_mb}
+    async with running(folder, **settings) as app:
         answerer = ScriptedAnswerer()
         app.answerer = answerer  # type: ignore[assignment]
         url = app.settings.origin

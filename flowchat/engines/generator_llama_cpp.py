@@ -14,6 +14,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from flowchat.engines.bridge import Emit, stream_from_thread
 from flowchat.engines.chat_markup import defused
+from flowchat.engines.priority import lower_priority
 from flowchat.engines.protocols import GenerationUsage
 from flowchat.engines.registry import ModelSpec
 from flowchat.errors import ModelError
@@ -44,7 +45,7 @@ class LlamaCppGenerator:
             eos_token=self._token_text(self._model.token_eos()),
             bos_token=self._token_text(self._model.token_bos()),
         )
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="generate")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="generate", initializer=lower_priority)
 
     def _token_text(self, token: int) -> str:
         return str(self._model.detokenize([token], special=True).decode()) if token >= 0 else ""

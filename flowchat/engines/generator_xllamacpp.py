@@ -14,6 +14,7 @@ import xllamacpp
 
 from flowchat.engines.bridge import Emit, stream_from_thread
 from flowchat.engines.chat_markup import defused
+from flowchat.engines.priority import lower_priority
 from flowchat.engines.protocols import GenerationUsage
 from flowchat.engines.registry import ModelSpec
 from flowchat.errors import ModelError
@@ -28,7 +29,9 @@ class XllamacppGenerator:
 
     def __init__(self, spec: ModelSpec, folder: Path, threads: int, parallel: int) -> None:
         self.name = spec.name
-        self._server: Any = _start_server(folder / "model.gguf", threads, parallel)
+        # llama.cpp's threads have the priority of the thread that starts them.
+        with ThreadPoolExecutor(1, initializer=lower_priority) as starter:
+            self._server: Any = starter.submit(_start_server, folder / "model.gguf", threads, parallel).result()
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="generate")
 
     def generate(

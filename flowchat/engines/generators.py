@@ -20,7 +20,7 @@ def create_generator(settings: Settings, threads: int, stream_chat: StreamChat) 
         return None
     if settings.generator.startswith("openai:"):
         return _openai_generator(settings, stream_chat)
-    spec = find_model(settings.generator, "generator")
+    spec = find_model(settings.generator, "generator", settings.models_path)
     return _llama_generator(spec, settings, threads)
 
 

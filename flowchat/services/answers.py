@@ -8,17 +8,21 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from flowchat.answer.cache import Remembered
 from flowchat.answer.pipeline import Answer, Question
-from flowchat.domain import Key, UsageCounts, new_id
+from flowchat.domain import Event, Key, UsageCounts, new_id
 from flowchat.errors import FlowChatError
 from flowchat.services.caps import Reservation
 from flowchat.services.context import Appliance
+from flowchat.services.limits import Place
 from flowchat.services.runs import Run
 from flowchat.store import conversations, unanswered, usage
 from flowchat.store.conversations import Message
 from flowchat.store.database import Connection
 
 T = TypeVar("T")
+
+FIRST_TEXTS = ("generation.token", "nli.verified")  # a withheld sentence is one, too: its search is over
 
 _log = logging.getLogger(__name__)
 
@@ -35,25 +39,30 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with all that was found out before its answer."""
+    """A question with all that was found out before its answer. `remembered`: what the cache has under `cache_key`."""
 
     key: Key
     question: Question
     thread: Thread
     visitor_id: str | None
     reservation: Reservation
+    cache_key: str
+    remembered: Remembered | None
 
 
 def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-async def work(app: Appliance, run: Run, asked: Asked) -> None:
-    """Give the answer. What is stored ends well; what fails, or is stopped, is counted by what was shown of it."""
+async def work(app: Appliance, run: Run, asked: Asked, place: Place | None) -> None:
+    """Give the answer, in a place unless it is remembered.
+
+    What is stored ends well; what fails, or is stopped, is counted by what was shown of it.
+    """
     answer = Answer()
     try:
         async with asyncio.timeout(app.settings.answer_timeout_s):
-            await _relay(app, run, asked.question, answer)
+            await _relay(app, run, asked, answer, place)
         message = _message(asked, answer)
         await _unbroken(_store(app, asked, answer, message))
     except FlowChatError as error:
@@ -74,12 +83,22 @@ async def work(app: Appliance, run: Run, asked: Asked) -> None:
     run.fail(failure)
 
 
-async def _relay(app: Appliance, run: Run, question: Question, answer: Answer) -> None:
-    async with aclosing(app.answerer.answer(question, answer)) as events:
-        run.publish(await anext(events))  # retrieval.started: at once, whoever is before us
-        async with app.slots.turn:
-            async for event in events:
-                run.publish(event)
+async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: Place | None) -> None:
+    if asked.remembered:
+        run.publish(Event("retrieval.started", {"query": asked.question.query}))
+        for event in asked.remembered.events:
+            run.publish(event)
+        asked.remembered.fill(answer)
+        return
+    events = []
+    async with aclosing(app.answerer.answer(asked.question, answer)) as making:
+        async for event in making:
+            run.publish(event)
+            events.append(event)
+            if place and event.name in FIRST_TEXTS:
+                place.show()
+    if not answer.is_reduced:
+        app.cache.put(asked.cache_key, events[1:], answer)
 
 
 def _message(asked: Asked, answer: Answer) -> Message:

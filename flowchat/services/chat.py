@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from flowchat.answer.cache import cache_key
 from flowchat.answer.pipeline import Question
 from flowchat.domain import Key, Source, new_id
 from flowchat.errors import Busy, FlowChatError, NotFound
@@ -24,7 +25,7 @@ from flowchat.services.runs import Run, Topic
 from flowchat.store import conversations, sources, versions
 
 MAX_QUERY_CHARS = 2000
-HISTORY_QUERIES = 1
+HISTORY_QUERIES = 3
 
 SourceName = Annotated[str, Meta(max_length=64)]
 
@@ -94,8 +95,11 @@ async def open_chat(
     found = await _find_sources(app, key, request.sources)
     thread = await _find_thread(app, key, request)
     question = await _question(app, key, request, found, thread)
-    app.slots.check_free()
-    asked = Asked(key, question, thread, request.visitor_id, Reservation(key))
+    name = await cache_key(app.db, app.engines.embedder.name, question)
+    remembered = app.cache.get(name)
+    if remembered is None:
+        app.slots.check_free()
+    asked = Asked(key, question, thread, request.visitor_id, Reservation(key), name, remembered)
     await asked.reservation.take(app.db)
     # Of two equal requests at the same moment, one starts the answer and the other joins it: nothing awaits between.
     if idempotency_key is not None and (run := app.runs.resumable(key.id, idempotency_key, asked_hash)):
@@ -184,7 +188,7 @@ def _start(app: Appliance, asked: Asked, idempotency_key: str | None, asked_hash
     for source_id in asked.question.source_ids:
         if source_id in app.revocations:
             raise NotFound("source", source_id, param="source")
-    app.slots.reserve()
+    place = app.slots.reserve() if asked.remembered is None else None
     topic = Topic(
         key_id=asked.key.id,
         source_ids=frozenset(asked.question.source_ids),
@@ -192,8 +196,8 @@ def _start(app: Appliance, asked: Asked, idempotency_key: str | None, asked_hash
         conversation_id=asked.thread.id,
         visitor_id=asked.visitor_id,
     )
-    run = app.runs.open(topic, idempotency_key, asked_hash, on_end=app.slots.release)
-    run.start(answers.work(app, run, asked))
+    run = app.runs.open(topic, idempotency_key, asked_hash, on_end=place.release if place else lambda: None)
+    run.start(answers.work(app, run, asked, place))
     return run
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from flowchat.answer.cache import AnswerCache
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
@@ -12,6 +13,9 @@ from flowchat.services.revocations import Revocations
 from flowchat.services.runs import Runs
 from flowchat.settings import Settings
 from flowchat.store.database import Database
+from flowchat.store.revocations import RevokedKind
+
+MEGABYTE = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +39,7 @@ class Context:
 class Appliance(Context):
     """The running appliance. `stopping` asks its jobs to let go; they are queued again for the next start.
 
-    `runs`, `slots` and `limiter` are what chat keeps in memory.
+    `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory.
     """
 
     engines: Engines
@@ -45,8 +49,15 @@ class Appliance(Context):
     runs: Runs = field(default_factory=Runs, init=False)
     slots: Slots = field(init=False)
     limiter: RateLimiter = field(init=False)
+    cache: AnswerCache = field(init=False)
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.parallel_answers, self.settings.queued_answers)
         self.limiter = RateLimiter()
-        self.revocations = Revocations(self.settings.data_dir, self.runs.revoke)
+        self.cache = AnswerCache(self.settings.answer_cache_mb * MEGABYTE)
+        self.revocations = Revocations(self.settings.data_dir, self._on_revoked)
+
+    def _on_revoked(self, kind: RevokedKind, ident: str) -> None:
+        self.runs.revoke(kind, ident)
+        if kind == "source":
+            self.cache.clear()  # its text is not to be kept, not even where nobody can ask for it

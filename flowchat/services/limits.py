@@ -1,6 +1,5 @@
 """What keeps one machine from being asked too much: requests a minute of each client, and places for answers."""
 
-import asyncio
 import math
 import time
 from collections import OrderedDict, deque
@@ -13,7 +12,9 @@ from flowchat.errors import Busy, FlowChatError
 WINDOW_S = 60
 RESTART_RETRY_AFTER_S = 30
 _HOST_BITS = 64
-BUSY_RETRY_AFTER_S = 5  # about what one short answer takes on two cores
+FIRST_GUESS_S = 1.0  # what a search takes on two cores, until some were timed
+NEWEST_WEIGHT = 0.2
+MAX_WAIT = 0.6  # searches; they take somewhat longer while others' answers are generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +102,76 @@ class RateLimiter:
             del self._asked[name]
 
 
-class Slots:
-    """Places for answers: `parallel` are worked on, `queued` wait their turn: `async with slots.turn`."""
+class Place:
+    """Of one answer, from before it is begun. Give it back by `release`; `show` says that its first text is there."""
 
-    def __init__(self, parallel: int, queued: int) -> None:
-        self._limit = parallel + queued
-        self._taken = 0
-        self.turn = asyncio.Semaphore(parallel)  # first come, first served
+    def __init__(self, slots: "Slots") -> None:
+        self._slots = slots
 
-    def check_free(self) -> None:
-        """Raises Busy (503) when all places are taken."""
-        if self._taken >= self._limit:
-            raise Busy(
-                "The machine is answering as many questions as it can. Ask again in a few seconds.",
-                retry_after_s=BUSY_RETRY_AFTER_S,
-            )
-
-    def reserve(self) -> None:
-        """Take a place, to be given back by `release`. Raises Busy."""
-        self.check_free()
-        self._taken += 1
+    def show(self) -> None:
+        self._slots.shown(self)
 
     def release(self) -> None:
+        self._slots.released(self)
+
+
+class Slots:
+    """Places for answers, as many as are likely to show their first text in time.
+
+    `parallel` are always taken in. `queued` more are, while they need not wait longer than MAX_WAIT searches: so the
+    first text comes at most about twice as late as on an idle machine, and the others know at once that it won't.
+    """
+
+    def __init__(self, parallel: int, queued: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._parallel = parallel
+        self._limit = parallel + queued
+        self._clock = clock
+        self._taken = 0
+        self._searching: list[Place] = []  # without a text yet, first come first
+        self._turn_began = 0.0  # when the first of these came, or became the first
+        self._search_s = FIRST_GUESS_S
+
+    @property
+    def expected_wait_s(self) -> float:
+        """How long a question that comes now would wait before its search begins, by what the last ones took."""
+        if not self._searching:
+            return 0.0
+        rest_s = max(0.0, self._search_s - (self._clock() - self._turn_began))
+        return rest_s + (len(self._searching) - 1) * self._search_s
+
+    def check_free(self) -> None:
+        """Raises Busy (503) when another answer would come too late."""
+        wait_s = self.expected_wait_s
+        if self._taken < self._parallel or (self._taken < self._limit and wait_s <= MAX_WAIT * self._search_s):
+            return
+        raise Busy(
+            "The machine is answering as many questions as it can. Ask again in a few seconds.",
+            retry_after_s=math.ceil(wait_s + self._search_s),
+        )
+
+    def reserve(self) -> Place:
+        """Raises Busy."""
+        self.check_free()
+        self._taken += 1
+        place = Place(self)
+        if not self._searching:
+            self._turn_began = self._clock()
+        self._searching.append(place)
+        return place
+
+    def shown(self, place: Place) -> None:
+        if place not in self._searching:
+            return
+        if place is self._searching[0]:
+            self._search_s += NEWEST_WEIGHT * (self._clock() - self._turn_began - self._search_s)
+        self._leave(place)
+
+    def released(self, place: Place) -> None:
         self._taken -= 1
+        if place in self._searching:
+            self._leave(place)
+
+    def _leave(self, place: Place) -> None:
+        if place is self._searching[0]:
+            self._turn_began = self._clock()
+        self._searching.remove(place)

@@ -128,6 +128,20 @@ async def of_sources(
     return _candidates(rows, dims)
 
 
+async def stamp(db: Database, tenant_id: str, source_ids: Sequence[str], embedder: str, *, is_tenant_wide: bool) -> str:
+    """Another text whenever what `of_sources` finds, or where it leads, is another."""
+    marks = ",".join("?" * len(source_ids))
+    row = await db.row(
+        "select coalesce(group_concat(chunk_id || ' ' || address), '') as stamp from ("  # noqa: S608
+        "select c.chunk_id, coalesce(c.url, s.url, '') as address"
+        " from curated_answers c left join sources s on s.id = c.source_id"
+        " where c.tenant_id = ? and c.embedder = ? and (c.source_id is null or s.status <> 'revoked')"
+        f" and (c.source_id in ({marks}) or (c.source_id is null and ?)) order by c.id)",
+        (tenant_id, embedder, *source_ids, is_tenant_wide),
+    )
+    return str(row["stamp"]) if row else ""
+
+
 async def chunk(db: Database, curated_id: str, source_ids: Sequence[str]) -> Chunk | None:
     """What an answer cites: at its own address, or its source's, or the first of these sources'; '' without any."""
     marks = ",".join("?" * len(source_ids))

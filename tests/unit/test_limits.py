@@ -88,11 +88,60 @@ def test_who_counts_as_one_visitor(address: str, visitor: str) -> None:
     assert visitor_of(address) == visitor
 
 
-def test_slots_are_few() -> None:
-    slots = Slots(parallel=1, queued=1)
-    slots.reserve()
-    slots.reserve()
+def test_places_are_few() -> None:
+    slots = Slots(1, 1, Clock())
+    first = slots.reserve()
+    first.show()
+    slots.reserve().show()
     with pytest.raises(Busy):
         slots.reserve()
-    slots.release()
+    first.release()
     slots.reserve()
+
+
+def test_only_who_need_not_wait_long_is_taken_in_beyond_the_first() -> None:
+    clock = Clock()
+    slots = Slots(2, 8, clock)
+    places = [slots.reserve() for _ in range(2)]
+    with pytest.raises(Busy) as caught:
+        slots.reserve()
+    assert caught.value.retry_after_s == 3
+    clock.now += 1.0
+    places[0].show()
+    assert slots.expected_wait_s == 1.0
+    clock.now += 0.5
+    places.append(slots.reserve())
+    with pytest.raises(Busy):
+        slots.check_free()
+    for place in places:
+        place.show()
+        place.show()
+    assert slots.expected_wait_s == 0.0
+    for place in places:
+        place.release()
+    assert [slots.reserve() for _ in range(2)]
+
+
+def test_what_searches_take_is_learned() -> None:
+    clock = Clock()
+    slots = Slots(4, 0, clock)
+    for _ in range(30):
+        place = slots.reserve()
+        clock.now += 0.1
+        place.show()
+        place.release()
+    slots.reserve()
+    assert slots.expected_wait_s == pytest.approx(0.1, abs=0.01)
+
+
+def test_an_answer_that_ends_without_a_text_does_not_hold_up_the_next() -> None:
+    clock = Clock()
+    slots = Slots(1, 1, clock)
+    first = slots.reserve()
+    clock.now += 0.5
+    second = slots.reserve()
+    first.release()
+    clock.now += 0.5
+    assert slots.expected_wait_s == 0.5
+    second.release()
+    assert slots.expected_wait_s == 0.0
