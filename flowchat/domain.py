@@ -324,10 +324,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk found for a question; `score` (0-1) is the reranker's."""
+    """A chunk found for a question; `score` (0-1) is what ranks it, `relevance` the reranker's own part of that."""
 
     chunk: Chunk
     score: float
+    relevance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from flowchat.domain import Chunk, Hit
 from flowchat.engines.protocols import Reranker
 
 HITS = 8  # reported and cited from
-EVIDENCE_HITS = 4  # whose spans are looked at one by one
+EVIDENCE_HITS = 3  # whose spans are looked at one by one
 MAX_SPANS = 12  # of those, read by the reranker
 HIT_COST = 0.3
 MIN_STEMMED_CHARS = 4
@@ -43,7 +43,7 @@ def rerank(reranker: Reranker, query: str, chunks: Sequence[Chunk]) -> list[Hit]
     """
     scores = reranker.score(query, [f"{chunk.place}\n{chunk.text}" for chunk in chunks])
     hits = [
-        Hit(chunk, _probability(_logit(score) - math.log(place)))
+        Hit(chunk, _probability(_logit(score) - math.log(place)), score)
         for place, (chunk, score) in enumerate(zip(chunks, scores, strict=True), start=1)
     ]
     return sorted(hits, key=lambda hit: -hit.score)[:HITS]
@@ -59,7 +59,9 @@ def rank_spans(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Evid
     ]
     spans = promising(query, spans)
     scores = reranker.score(query, [f"{hit.chunk.place}\n{span.text}" for hit, span in spans])
-    ranked = [Evidence(hit, span, _mean(score, hit.score)) for (hit, span), score in zip(spans, scores, strict=True)]
+    ranked = [
+        Evidence(hit, span, _mean(score, hit.relevance)) for (hit, span), score in zip(spans, scores, strict=True)
+    ]
     return sorted(ranked, key=lambda evidence: -evidence.score)
 
 
