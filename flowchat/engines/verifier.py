@@ -12,6 +12,8 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from flowchat.errors import ModelError
+
 MIN_PREMISE_TOKENS = 16
 SPECIAL_TOKENS = 3  # [CLS] premise [SEP] hypothesis [SEP]
 
@@ -52,6 +54,9 @@ class OnnxVerifier:
             "attention_mask": np.array([encoding.attention_mask]),
             "token_type_ids": np.array([encoding.type_ids]),
         }
-        logits = self._session.run(None, inputs)[0][0]
+        try:
+            logits = self._session.run(None, inputs)[0][0]
+        except Exception as error:  # ONNX Runtime's errors have no other base in common
+            raise ModelError("verification_failed", f"The verifier failed: {error}") from None
         exponentials = np.exp(logits - logits.max())
         return float(exponentials[self._entailment_index] / exponentials.sum())

@@ -129,7 +129,7 @@ def test_models_list(cli: Cli) -> None:
     roles = {row["role"] for row in rows if row["used"]}
     assert roles == {"embedder", "reranker", "verifier", "generator"}
     bundled = [row["name"] for row in rows if row["installed"]]
-    assert bundled == ["flowchat-verifier-1"]
+    assert bundled == ["flowchat-verifier-2"]
     assert cli("models", "verify", *bundled).stdout == f"{bundled[0]}: ok\n"
     missing = cli("models", "verify")
     assert missing.returncode == 1 and "models pull" in missing.stderr

@@ -38,7 +38,7 @@ async def test_models(tmp_path: Path) -> None:
         "installed": False,
         "used": True,
     }
-    assert models["flowchat-verifier-1"]["installed"]  # it is bundled
+    assert models["flowchat-verifier-2"]["installed"]  # it is bundled
     assert not models["bge-small-en-v1_5-int8"]["used"]  # the tests' embedder is a fake one
 
 

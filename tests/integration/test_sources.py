@@ -270,7 +270,7 @@ async def test_a_warning_where_the_models_are_made_for_another_language(
         assert [warning["code"] for warning in source["warnings"]] == (["language"] if told else [])
         if told:
             message = source["warnings"][0]["message"]
-            assert f"'{told}'" in message and "flowchat-verifier-1" in message
+            assert f"'{told}'" in message and "flowchat-verifier-2" in message
         served.app.settings = replace(served.app.settings, verifier="polyglot", reranker="polyglot")
         assert (await served.call("GET", "/v1/sources/site")).json()["warnings"] == []
 

@@ -22,7 +22,7 @@ def test_openai_generator_is_named_by_its_model() -> None:
         ("openai:model", "bad_setting", "openai:MODEL@https://HOST/v1"),
         ("openai:@http://127.0.0.1", "bad_setting", "openai:MODEL@https://HOST/v1"),
         ("nonsense", "unknown_model", "No generator is called 'nonsense'"),
-        ("flowchat-verifier-1", "unknown_model", "No generator"),
+        ("flowchat-verifier-2", "unknown_model", "No generator"),
     ],
 )
 def test_generator_that_cannot_be(generator: str, code: str, says: str) -> None:

@@ -57,12 +57,19 @@ def test_files_may_be_put_there_by_hand(tmp_path: Path) -> None:
         require(spec, tmp_path)
 
 
+def test_a_table_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").mkdir()
+    with pytest.raises(ModelError, match=r"models\.toml cannot be read: Is a directory") as caught:
+        load_registry(tmp_path)
+    assert caught.value.code == "bad_model_table"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         (("[my-model]", "[my-model"), "line 2"),
         (("[my-model]", ""), "begin each with a line such as"),
-        (("[my-model]", "[flowchat-verifier-1]"), "choose another"),
+        (("[my-model]", "[flowchat-verifier-2]"), "choose another"),
         (("[my-model]", '["../my-model"]'), "must be named with"),
         (("licence", "license"), "no option 'license'; there are bundled, dims"),
         (("generator", "painter"), r"\[my-model\] Invalid enum value 'painter'"),

@@ -11,7 +11,16 @@ import pytest
 
 from flowchat.engines.downloads import CarrierWheel, HubSource
 from flowchat.engines.pulling import pull
-from flowchat.engines.registry import ModelFile, ModelSpec, find_model, installed, load_registry, require, verify
+from flowchat.engines.registry import (
+    VERIFIED_MARK,
+    ModelFile,
+    ModelSpec,
+    find_model,
+    installed,
+    load_registry,
+    require,
+    verify,
+)
 from flowchat.errors import ModelError
 
 CONTENT = bytes(range(256)) * 4000
@@ -113,7 +122,7 @@ def test_table_names_every_role_and_complete_sources() -> None:
 
 
 def test_bundled_verifier_is_complete(tmp_path: Path) -> None:
-    verify(find_model("flowchat-verifier-1"), tmp_path)
+    verify(find_model("flowchat-verifier-2"), tmp_path)
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
@@ -124,7 +133,7 @@ def test_unknown_name_lists_the_known_ones() -> None:
 
 def test_name_of_another_role_is_unknown() -> None:
     with pytest.raises(ModelError, match="No embedder"):
-        find_model("flowchat-verifier-1", "embedder")
+        find_model("flowchat-verifier-2", "embedder")
 
 
 def test_pull_from_hub(hub: FakeHub, tmp_path: Path) -> None:
@@ -256,3 +265,10 @@ def test_truncated_file_counts_as_missing(hub: FakeHub, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="missing or incomplete") as caught:
         require(tiny(), tmp_path)
     assert caught.value.code == "model_missing"
+
+
+def test_a_folder_that_takes_no_mark_is_hashed_each_time(hub: FakeHub, tmp_path: Path) -> None:
+    folder = pull(tiny(), tmp_path, hub.endpoint, no_progress)
+    (folder / VERIFIED_MARK).unlink(missing_ok=True)
+    (folder / VERIFIED_MARK).mkdir()  # in the mark's way, as a read-only folder is
+    assert require(tiny(), tmp_path) == require(tiny(), tmp_path) == folder

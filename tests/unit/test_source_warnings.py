@@ -30,7 +30,7 @@ def test_nothing_is_said_of_english_or_unknown_pages(language: str) -> None:
 
 def test_multilingual_models_switch_it_off() -> None:
     message = told(MULTILINGUAL, "de")
-    assert "flowchat-verifier-1" in message and "multilingual" not in message.partition(" are made for")[0]
+    assert "flowchat-verifier-2" in message and "multilingual" not in message.partition(" are made for")[0]
     # Quotes need no verifier.
     assert told(replace(MULTILINGUAL, generator="extractive"), "de") == ""
 
