@@ -51,7 +51,7 @@ class Settings:
     crawl_workers: int = _setting(1, "Crawls and other jobs that may run at the same time.", minimum=1)
     embedder: str = _setting("bge-small-en-v1_5-int8", "Embedding model; another one re-indexes every source.")
     reranker: str = _setting("ms-marco-MiniLM-L-12-v2-int8", "Reranking model.")
-    verifier: str = _setting("flowchat-verifier-1", "Entailment model that checks every sentence.")
+    verifier: str = _setting("flowchat-verifier-2", "Entailment model that checks every sentence.")
     generator: str = _setting(
         "qwen2_5-coder-0_5b-instruct-q4_k_m",
         "Generator: a model name, openai:MODEL@URL for an OpenAI-compatible server, or 'extractive' to only quote.",
@@ -67,14 +67,14 @@ class Settings:
     )
     answer_timeout_s: float = _setting(120.0, "Longest time one answer may take.", minimum=0.1)
     answer_patience_s: float = _setting(
-        8.0, "Time after which an answer ends with what it has shown, generated to its end or not.", minimum=0.1
+        8.0, "Time after a question at which generation ends; the answer ends with what it has shown.", minimum=0.1
     )
     answer_cache_mb: int = _setting(16, "Memory for answers to questions that are asked again. 0: none is kept.")
     verify_threshold: float = _setting(
         0.8, "Entailment probability (0-1) from which a sentence counts as supported by its page.", maximum=1
     )
     refuse_below: float = _setting(
-        0.65, "How likely (0-1) the pages must be to answer a question; below that it is refused.", maximum=1
+        0.6, "How likely (0-1) the pages must be to answer a question; below that it is refused.", maximum=1
     )
     lead_quotes: int = _setting(
         3,

@@ -26,12 +26,12 @@ MAX_ENTRIES = 10_000
 OBJECTS_PER_TEXT = 3  # what Python's objects take, over the bytes of their JSON (measured)
 
 _OPENING = re.compile(
-    r"(?:(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all| everyone)?\s*[,!.:-]*\s+)?"
+    r"(?:(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all| everyone)?\s?[,!.:-]{0,8}\s)?"
     r"(?:(?:can|could|would|will) (?:you|someone|anyone)(?: please)? tell me,?\s+|(?:please )?tell me,?\s+|"
     r"(?:i(?: would|'d) like|i want) to know,?\s+|i(?: was|'m| am) wondering,?\s+|do you know,?\s+)?"
 )
 _CLOSING = re.compile(
-    r"[\s,.!?-]*(?:\b(?:thanks|thank you|thx|cheers)(?: a lot| so much| very much| in advance)?[\s.!]*)$"
+    r"[\s,.!?-]{0,8}(?:\b(?:thanks|thank you|thx|cheers)(?: a lot| so much| very much| in advance)?[\s.!]{0,8})$"
 )
 _IS = re.compile(r"\b(what|where|who|when|how)'s\b")
 _SAYS_NOTHING = frozenset("please pls plz kindly the actually basically".split())

@@ -15,6 +15,7 @@ from flowchat.sentences import split_sentences
 MIN_SAME_SHARE = 0.7  # of the claim's words
 MIN_SAME_WORDS = 4
 MAX_EDIT_WORDS = 4
+MAX_SENTENCE_WORDS = 150  # an alignment takes the product of the lengths, or worse
 
 _WORD = re.compile(r"--?\w[\w-]*|\w+(?:[./_:@-]\w+)*|[,;]")
 _NAME = re.compile(r"--?\w|[A-Z]|\w*[._/:@\d]\w*")
@@ -52,7 +53,10 @@ class _Alignment:
 def is_altered(claim: str, evidence: str) -> bool:
     """Whether the claim is a sentence of the evidence with a name, a sense or an order exchanged."""
     words = _WORD.findall(claim)
-    aligned = [_align(words, _WORD.findall(sentence)) for sentence in split_sentences(evidence)]
+    if len(words) > MAX_SENTENCE_WORDS:
+        return False
+    sentences = [_WORD.findall(sentence) for sentence in split_sentences(evidence)]
+    aligned = [_align(words, others) for others in sentences if len(others) <= MAX_SENTENCE_WORDS]
     closest = max(aligned, key=lambda alignment: alignment.same, default=None)
     if closest is None or closest.same < max(MIN_SAME_WORDS, MIN_SAME_SHARE * len(words)):
         return False

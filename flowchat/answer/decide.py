@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from flowchat.answer.query import query_words
+from flowchat.answer.query import query_words, without_contractions
 from flowchat.answer.rerank import Evidence
 from flowchat.domain import Version
 from flowchat.store import chunks as chunk_store
@@ -18,7 +18,11 @@ from flowchat.store.chunks import WordUse
 from flowchat.store.database import Database
 
 MAX_COUNT = 2000  # a word of so many chunks says little, however many more there are
-_INTERCEPT, _SCORE_WEIGHT, _MISSING_WEIGHT = 2.3, 0.37, -4.8
+MAX_TERMS = 32
+MIN_SCORE = 0.1  # of the best evidence; below it even a question of common words only is not answered
+_INTERCEPT, _SCORE_WEIGHT, _MISSING_WEIGHT = 3.0, 0.38, -6.4
+_MAX_MISSING = 0.8  # visitors use words that the site doesn't, and mistype
+_WORDLESS_INTERCEPT = -0.4  # where the words tell nothing, a score of 0.9 makes 0.6
 _MAX_LOGIT = 9.0
 
 _TERM = re.compile(r"\w+(?:[-.:/']\w+)*")
@@ -38,21 +42,27 @@ _GENERAL_WORDS = frozenset(  # of which a question has some whatever it is about
 
 
 async def answerability(db: Database, query: str, ranked: Sequence[Evidence], versions: Sequence[Version]) -> float:
-    """How likely (0-1) the evidence, best first, answers the question; 0 without any."""
-    if not ranked:
+    """How likely (0-1) the evidence, best first, answers the question; 0 without any.
+
+    The words of other languages than English are not looked at: neither the index nor the lists know their forms.
+    """
+    if not ranked or ranked[0].score < MIN_SCORE:
         return 0.0
     best, seqs = ranked[0], [version.seq for version in versions]
+    weighted = _SCORE_WEIGHT * _logit(best.score)
+    if any(version.language not in ("", "en") for version in versions if version.id == best.hit.chunk.version_id):
+        return _probability(_WORDLESS_INTERCEPT + weighted)
     uses = await chunk_store.word_uses(db, seqs, terms(query), best.hit.chunk.rowid, MAX_COUNT)
     missing = _rarest_missing(uses, await chunk_store.count(db, seqs))
-    weighted = _SCORE_WEIGHT * _logit(best.score) + _MISSING_WEIGHT * missing
-    return 1 / (1 + math.exp(-_INTERCEPT - weighted))
+    return _probability(_INTERCEPT + weighted + _MISSING_WEIGHT * min(missing, _MAX_MISSING))
 
 
 def terms(query: str) -> list[str]:
-    """The telling words of a question; "two-factor" and "core.editor" are one each."""
+    """The telling words of a question, at most MAX_TERMS; "two-factor" and "core.editor" are one each."""
+    query = without_contractions(query)
     telling = set(query_words(query)) - _GENERAL_WORDS
     found = [term for term in _TERM.findall(query.lower()) if telling & set(query_words(term))]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found))[:MAX_TERMS]
 
 
 def _rarest_missing(uses: dict[str, WordUse], chunks: int) -> float:
@@ -61,6 +71,10 @@ def _rarest_missing(uses: dict[str, WordUse], chunks: int) -> float:
     if not missing:
         return 0.0
     return max(0.0, math.log((chunks + 1) / (min(missing) + 0.5)) / math.log((chunks + 1) / 0.5))
+
+
+def _probability(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
 
 
 def _logit(probability: float) -> float:

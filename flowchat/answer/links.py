@@ -1,8 +1,9 @@
 """Links: what of a sentence may be shown. Text of pages is data, and so is what a model makes of it.
 
 An address is shown only if it stands in a passage that is cited, and leads to that page's own site or to a host that
-the operator trusts: what someone could write into a page (a comment, a review, an upload) must not send visitors
-elsewhere under the site's name. HTML is shown only as code that a cited passage holds. All else of a sentence stays.
+the operator trusts, whether it is written as a link, as a bare name ("evil.com", "bit.ly/x") or to be mailed to: what
+someone could write into a page (a comment, a review, an upload) must not send visitors elsewhere under the site's name.
+HTML is shown only as code that a cited passage holds. All else of a sentence stays.
 """
 
 import html
@@ -15,25 +16,44 @@ from flowchat.domain import Chunk
 
 OMITTED = "[\u2026]"
 
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104 - read, not bound to
+_DOCUMENTATION_HOSTS = frozenset({"example.com", "example.net", "example.org"})  # nobody else's: RFC 2606
+_SITE_PARTS = frozenset("www docs doc documentation help support blog wiki kb faq learn developer developers".split())
 _ACTIVE_SCHEMES = frozenset("javascript vbscript data blob file view-source".split())
 _CODE = re.compile(r"(```.*?(?:```|\Z)|(?<!`)`[^`\n]+`(?!`))", re.DOTALL)
 _COLON, _SLASH = "[:\uff1a\ufe55\ua789]", r"[/\\\uff0f\u2215\u2044\u29f8]"
 _CHAR = r"[^\s<>\"`|\u201c\u201d]"
 _REST = f"{_CHAR}*"
 _DOMAINS = "com|org|net|io|dev|app|co|ai|me|info|biz|xyz|site|online|shop|cloud|link|click|top|example|test|invalid"
+# Bare names of these are addresses: not those that are rather code (`os.path`, `btn.click`, `df.at`) or files
+# (`main.py`, `main.cf`). "ASP.NET" and "System.IO" are names.
+_BARE_DOMAINS = (
+    "com|org|biz|xyz|site|online|shop|cloud|example|invalid|ru|su|cn|de|uk|nl|br|fr|eu|au|ch|se|cz|dk|ir|jp|kr|gr|hu|"
+    "ro|ua|kz|tr|vn|ng|za|mx|cl|tk|ga|gq|ws|pw|ly|ee|lv|fi|hr|bg|pt|ie|il|hk|tw|sg|nz|"
+    "(?-i:net|io|dev|co|ai|me|test)"
+)
+_FILES = (
+    "c|cc|cfg|cf|conf|cpp|cs|css|csv|db|exe|git|go|gz|h|hpp|htm|html|ini|java|js|json|jsx|jsp|kt|lock|log|lua|md|ml|php|"
+    "pl|py|rb|rs|rst|scss|service|sh|so|sql|sqlite|svg|swift|tar|tf|toml|ts|tsx|txt|vue|xml|yaml|yml"
+)
+_BEFORE_NAME = r"(?<![\w@./-])\.*"
 _URL = re.compile(
-    rf"(?:[a-z][a-z0-9+.-]+{_COLON}{_SLASH}+{_REST}"  # https://host, and its lookalikes
+    rf"(?:[a-z][a-z0-9+.-]{{1,20}}{_COLON}{_SLASH}+{_REST}"  # https://host, and its lookalikes
     rf"|(?:javascript|vbscript|blob|view-source){_COLON}{_CHAR}+"
     rf"|data{_COLON}[\w.+-]*[/;,]{_REST}"
-    rf"|mailto{_COLON}[^\s@]+@{_REST}"
+    rf"|mailto{_COLON}[^\s@]{{1,64}}@{_REST}"
     rf"|(?<![\w:/\\.]){_SLASH}{{2}}(?=[\w-]+\.){_REST}"  # //host
     rf"|\bwww\d?\.{_REST}"
-    rf"|(?<![\w@./-])(?:[\w-]+\.)+(?:{_DOMAINS})(?::\d+)?[/?#]{_REST})",  # host.com/path
+    rf"|{_BEFORE_NAME}(?:[\w-]+\.)+(?:{_DOMAINS})(?::\d+)?[/?#]{_REST}"  # host.com/path
+    rf"|{_BEFORE_NAME}(?:[\w-]+\.)+(?!(?:{_FILES})\b)[a-z]{{2,24}}(?::\d+)?/{_REST}"  # bit.ly/path
+    rf"|{_BEFORE_NAME}(?:[\w-]+\.)+(?:{_BARE_DOMAINS})(?::\d+)?(?![\w(-]|\.\w)"  # host.com
+    rf"|(?<![\w@./-])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?!/\d{{1,2}}(?![\w/?#]|\.\w))(?:/|:\d){_REST}"  # IPv4, no subnet
+    rf"|(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+(?!(?:{_FILES})\b)[a-z]{{2,24}}\b)",  # me@host.com
     re.IGNORECASE,
 )
 _MARKDOWN_LINK = re.compile(
-    r"!?\[([^\[\]]*)\]\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s*\)"
+    r"!?\[([^\[\]]*)\]\(\s{0,8}<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?"
+    r"(?:\s{1,8}(?:\"[^\"]*\"|'[^']*'|\([^()]*\)))?\s{0,8}\)"
 )
 _AUTOLINK = re.compile(r"<([a-z][a-z0-9+.-]*:[^<>\s]*|[^<>\s@]+@[^<>\s]+)>", re.IGNORECASE)
 _TAG = re.compile(r"<([a-z/!?][^<>]*)>", re.IGNORECASE)
@@ -50,7 +70,12 @@ def shown(text: str, chunks: Sequence[Chunk], link_hosts: Sequence[str] = ()) ->
     trusted hosts, `*` for all. FlowChat's own pages, whose addresses are paths, may name any address.
     """
     passages = " ".join(visible(f"{chunk.text}\n{chunk.url}") for chunk in chunks)
-    hosts = {*_LOCAL_HOSTS, *link_hosts, *(host for chunk in chunks if (host := _host(chunk.url)))}
+    hosts = {
+        *_LOCAL_HOSTS,
+        *_DOCUMENTATION_HOSTS,
+        *link_hosts,
+        *(host for chunk in chunks if (host := _host(chunk.url))),
+    }
     if any(chunk.url.startswith("/") for chunk in chunks):
         hosts.add("*")
 
@@ -128,7 +153,7 @@ def _without_tags(text: str) -> str:
 
 
 def _is_of(url: str, hosts: set[str]) -> bool:
-    """Whether the address is of one of the hosts, of a host above one or below one. Only plain addresses are."""
+    """Whether the address is of one of the hosts, of one below, or of the site whose docs are one. Plain ones only."""
     if "\\" in url or not url.isascii() or re.split(r"[:/]", url.lower())[0] in _ACTIVE_SCHEMES:
         return False
     if "*" in hosts:
@@ -138,7 +163,9 @@ def _is_of(url: str, hosts: set[str]) -> bool:
 
 
 def _is_parent(host: str, of: str) -> bool:
-    return "." in host and of.endswith(f".{host}") and len(of.split(".")) - len(host.split(".")) == 1
+    """docs.acme.com is of acme.com; not so alice.github.io of github.io, where anyone can have pages."""
+    name, _, above = of.partition(".")
+    return name in _SITE_PARTS and "." in above and host == above
 
 
 def _host(url: str) -> str:

@@ -16,15 +16,16 @@ from flowchat.answer.curated import Matcher
 from flowchat.answer.decide import answerability
 from flowchat.answer.generate import build_messages, is_finished, without_preamble, write_sentences
 from flowchat.answer.leaks import repeats
+from flowchat.answer.links import shown
 from flowchat.answer.phrases import language_name, phrase
 from flowchat.answer.query import standalone_query
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
-from flowchat.answer.rerank import HITS, rank_spans, rerank
+from flowchat.answer.rerank import HITS, Evidence, rank_spans, rerank
 from flowchat.answer.retrieve import retrieve
 from flowchat.answer.script import Script, hit_data
 from flowchat.answer.verify import Support, verify
 from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Verdict, Version
-from flowchat.engines.bridge import until
+from flowchat.engines.bridge import to_its_end, until
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines, GenerationUsage, Generator, Vectors
 from flowchat.errors import ModelError
@@ -96,20 +97,20 @@ class Answerer:
         yield Event("retrieval.started", {"query": question.query})
         with self._gate.interactive():
             query = standalone_query(question.query, question.history)
-            async with self._gate.search.take():
+            async with self._gate.search:
                 own = await self._find_curated(question, query, answer)
                 hits = await self._find(query, question.versions, answer)
                 answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
-                shown = [hit_data(hit, self._settings.link_hosts) for hit in answer.chunks]
-                yield Event("retrieval.reranked", {"chunks": shown})
+                found = [hit_data(hit, self._settings.link_hosts) for hit in answer.chunks]
+                yield Event("retrieval.reranked", {"chunks": found})
                 if own:
                     for event in self._quote_whole(own, Script(answer, ("*",))):
                         yield event
                     return
-                ranked = await asyncio.to_thread(rank_spans, self._engines.reranker, query, hits) if hits else []
-                certainty = await answerability(self._db, query, ranked, question.versions)
-            if certainty < self._settings.refuse_below:
-                yield _refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
+                ranked = await to_its_end(rank_spans, self._engines.reranker, query, hits) if hits else []
+                certainty = await self._certainty(question, query, ranked)
+            if not ranked or certainty < self._settings.refuse_below:
+                yield self._refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
                 return
             quotes = select_quotes(ranked, MAX_QUOTES, MIN_QUOTE_SCORE)
             telling = _Telling(query, question, quotes, Script(answer, self._settings.link_hosts), answer, deadline)
@@ -132,11 +133,12 @@ class Answerer:
             return None
         vector = await self._embed(query, answer)
         try:
-            curated_id = await asyncio.to_thread(
+            curated_id = await to_its_end(
                 lambda: Matcher(self._engines.verifier, candidates).find((question.query, query), vector)
             )
         except ModelError as error:
             log.warning("the verifier failed, curated answers are left out: %s", error)
+            answer.is_reduced = True
             return None
         chunk = await curated_answers.chunk(self._db, curated_id, sources) if curated_id else None
         return replace(chunk, url=chunk.url or f"{self._settings.origin}/") if chunk else None
@@ -146,12 +148,17 @@ class Answerer:
             return []
         vector = await self._embed(query, answer)
         chunks = await retrieve(self._db, self._engines.embedder.name, query, vector, versions)
-        return await asyncio.to_thread(rerank, self._engines.reranker, query, chunks)
+        return await to_its_end(rerank, self._engines.reranker, query, chunks)
 
     async def _embed(self, query: str, answer: Answer) -> Vectors:
         if answer.query_vector is None:
-            answer.query_vector = await asyncio.to_thread(self._engines.embedder.embed_query, query)
+            answer.query_vector = await to_its_end(self._engines.embedder.embed_query, query)
         return answer.query_vector
+
+    async def _certainty(self, question: Question, query: str, ranked: Sequence[Evidence]) -> float:
+        """How likely the evidence answers the question, as it was asked or as it was understood."""
+        readings = dict.fromkeys((query, question.query))
+        return max([await answerability(self._db, text, ranked, question.versions) for text in readings])
 
     async def _tell(self, telling: "_Telling") -> AsyncGenerator[Event, None]:
         """Quotes first, then what the model adds; or the model first, and quotes where it said nothing."""
@@ -168,7 +175,7 @@ class Answerer:
             for event in self._quote(telling.quotes, script):
                 yield event
         if not script.has_shown:  # nothing of them may be shown
-            yield _refuse(telling.answer, telling.question.locale, "not_covered")
+            yield self._refuse(telling.answer, telling.question.locale, "not_covered")
 
     def _quote(self, quotes: Sequence[Quote], script: Script) -> list[Event]:
         """A verbatim sentence is entailed by the chunk it stands in."""
@@ -198,10 +205,11 @@ class Answerer:
         try:
             async with aclosing(written) as sentences:
                 async for sentence in sentences:
-                    if repeats(sentence, messages[0]["content"]):
+                    sentence = without_preamble(sentence)
+                    if not is_finished(sentence) or repeats(sentence, messages[0]["content"]):
                         continue
-                    judge = self._annotate if question.mode == "annotate" else self._gate_sentence
-                    for event in await judge(sentence, telling, said):
+                    tell = self._annotate if question.mode == "annotate" else self._gate_sentence
+                    async for event in tell(sentence, telling, said):
                         yield event
         except ModelError as error:
             log.warning("the generator or the verifier failed, the answer is quotes only: %s", error)
@@ -211,26 +219,42 @@ class Answerer:
         if asyncio.get_running_loop().time() >= telling.deadline:
             answer.is_reduced = True
 
-    async def _gate_sentence(self, sentence: str, telling: "_Telling", said: list[str]) -> list[Event]:
+    async def _gate_sentence(self, sentence: str, telling: "_Telling", said: list[str]) -> AsyncGenerator[Event, None]:
         """Nothing for what was said already; a bare verdict for what is not entailed; else the sentence."""
-        sentence = without_preamble(sentence)
-        if not is_finished(sentence) or any(says_the_same(sentence, other) for other in said):
-            return []
+        if any(says_the_same(sentence, other) for other in said):
+            return
         support = await self._verify(sentence, telling)
         if support.score < self._settings.verify_threshold:
-            return [telling.script.withhold(support)]
+            yield telling.script.withhold(support)
+            return
         said.append(sentence)
-        return telling.script.show(sentence, support, "\n\n")
+        for event in telling.script.show(sentence, support, "\n\n"):
+            yield event
 
-    async def _annotate(self, sentence: str, telling: "_Telling", said: list[str]) -> list[Event]:
-        """The sentence, whatever its verdict."""
-        support = await self._verify(sentence, telling)
+    async def _annotate(self, sentence: str, telling: "_Telling", said: list[str]) -> AsyncGenerator[Event, None]:
+        """The sentence at once, then its verdict, whatever it is."""
         glue = "\n\n" if not said or said[-1] in {quote.text for quote in telling.quotes} else " "
         said.append(sentence)
-        return telling.script.show(sentence, support, glue, ok=support.score >= self._settings.verify_threshold)
+        if spoken := telling.script.say(sentence, telling.chunks, glue):
+            yield spoken[0]
+            support = await self._verify(sentence, telling)
+            for event in telling.script.cite(support, ok=support.score >= self._settings.verify_threshold):
+                yield event
 
     async def _verify(self, sentence: str, telling: "_Telling") -> Support:
         return await asyncio.to_thread(verify, self._engines.verifier, sentence, telling.chunks, telling.query)
+
+    def _refuse(self, answer: Answer, locale: str, reason: str) -> Event:
+        """The localised refusal; the nearest pages become suggestions."""
+        answer.refusal, answer.reason = True, reason
+        answer.text = phrase("refusal", locale)
+        pages = {hit.chunk.url.partition("#")[0]: hit.chunk for hit in answer.chunks}
+        pages.pop("", None)  # uploaded documents without an address can't be opened
+        answer.suggestions = [
+            {"url": url, "title": shown(chunk.title, [chunk], self._settings.link_hosts)}
+            for url, chunk in list(pages.items())[:SUGGESTIONS]
+        ]
+        return Event("generation.token", {"text": answer.text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +278,3 @@ def _language(versions: Sequence[Version], quote: Quote) -> str:
     """The name of the language that a quote is in; '' for English, which the models take for granted."""
     language = next((version.language for version in versions if version.id == quote.chunk.version_id), "")
     return language_name(language) if language != "en" else ""
-
-
-def _refuse(answer: Answer, locale: str, reason: str) -> Event:
-    """The localised refusal; the nearest pages become suggestions."""
-    answer.refusal, answer.reason = True, reason
-    answer.text = phrase("refusal", locale)
-    pages = {hit.chunk.url.partition("#")[0]: hit.chunk.title for hit in answer.chunks}
-    pages.pop("", None)  # uploaded documents without an address can't be opened
-    answer.suggestions = [{"url": url, "title": title} for url, title in list(pages.items())[:SUGGESTIONS]]
-    return Event("generation.token", {"text": answer.text})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 MAX_COUNTED = 10
+MAX_EXCHANGED = 40  # numbers of a claim, of which every two are compared
 
 _WORDS = {
     word: number
@@ -106,10 +107,12 @@ def _is_wrong(quantity: Quantity, given: Sequence[Quantity]) -> bool:
 
 def _are_exchanged(said: Sequence[Quantity], given: Sequence[Quantity]) -> bool:
     """Whether two numbers of the claim stand in each other's place in the evidence, and never in their own."""
-    for one, other in combinations(said, 2):
-        for side in ("before", "after"):
+    if len(said) > MAX_EXCHANGED:
+        return False
+    for side in ("before", "after"):
+        places = {(quantity.value, getattr(quantity, side)) for quantity in given}
+        for one, other in combinations(said, 2):
             here, there = getattr(one, side), getattr(other, side)
-            places = {(quantity.value, getattr(quantity, side)) for quantity in given}
             own = {(one.value, here), (other.value, there)} & places
             if here != there and here and there and {(one.value, there), (other.value, here)} <= places and not own:
                 return True
@@ -138,7 +141,7 @@ def read_quantities(text: str) -> list[Quantity]:
                 rate=_rate(text[ends[last] :]),
                 before=_content(tokens[max(0, position - 3) : position][::-1]),
                 after=_content(tokens[last + 1 : last + 3], _ENDS),
-                is_word=not tokens[position][0].isdigit(),
+                is_word=not tokens[position][0].isdecimal(),
             )
         )
         position = last + 1
@@ -148,7 +151,7 @@ def read_quantities(text: str) -> list[Quantity]:
 def _number(tokens: Sequence[str], position: int) -> tuple[int, float | str | None]:
     """The number that begins there and the index of its last token; None if none does."""
     token = tokens[position]
-    if token[0].isdigit():
+    if token[0].isdecimal():
         plain = token.replace(",", "")
         if plain.count(".") > 1:
             return position, plain
@@ -183,7 +186,7 @@ def _rate(following: str) -> str:
 def _content(words: Sequence[str], stops: Set[str] = frozenset()) -> str:
     """The first word that says something, without its plural; '' where a number or a stop comes before it."""
     for word in words:
-        if word in ".;:" or word[0].isdigit() or word in _WORDS or word in stops:
+        if word in ".;:" or word[0].isdecimal() or word in _WORDS or word in stops:
             return ""
         if word not in _FILLERS:
             return _singular(word)

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 MAX_TOPIC_WORDS = 12  # of a former question's topic
 MAX_CONTEXT_WORDS = 40  # of a former question that goes on; of a longer one only its topic is kept
 MAX_FRAGMENT_WORDS = 6  # "on Windows?"
+MAX_QUERY_WORDS = 64  # searched for, however long the question is
 SELF_CONTAINED_WORDS = 3  # telling words before "it" or "them", which then most likely mean one of these
 
+# Visitors write what they like: of what repeats only so much is read, or a question of commas would take seconds.
+_GAP = r"[\s,.!:]{0,8}"
 _WORD = re.compile(r"\w+")
+_CONTRACTED = re.compile(r"(?<=[a-z])n't\b|(?<=\w)'(?:s|re|ve|ll|d|m)\b")
 _STOP_WORDS = frozenset(
     "a about an and any are as at be been but by can could did do does for from had has have how i if in into is it "
     "its may me might my of on or our should so some than that the their them then there these they this to us was we "
@@ -26,21 +30,34 @@ _RELATIVE_WORDS = frozenset(
     "syntax time turn two type types use used using value values way ways work works".split()
 )
 _COURTESY = re.compile(
-    r"^\W*((hi|hello|hey|good (morning|day|evening))( there)?\b[\s,.!:]*)?(thanks|thank you)?[\s,.!:]*"
-    r"((please|kindly|excuse me|sorry)\b[\s,]*)?"
+    rf"^\W{{0,8}}((hi|hello|hey|good (morning|day|evening))( there)?\b{_GAP})?(thanks|thank you)?{_GAP}"
+    r"((please|kindly|excuse me|sorry)\b[\s,]{0,8})?"
     r"((can|could|would|will) (you|anyone|someone|somebody) (please |kindly )?"
     r"((tell|show|explain to|give|help) (me|us)( understand)?|explain|describe|let me know)"
     r"|(please )?(tell|explain to|show) (me|us)|i (want|need|would like|'d like|d like) to know|do you know"
-    r"|i (was|am|'m) wondering|i have a question)(?=[\s,:]+(what|which|who|whose|when|where|why|how|if|whether|about))"
-    r"[\s,:]+",
+    r"|i (was|am|'m) wondering|i have a question)"
+    r"(?=[\s,:]{1,8}(what|which|who|whose|when|where|why|how|if|whether|about))"
+    r"[\s,:]{1,8}",
     re.IGNORECASE,
 )
-_THANKS = re.compile(r"[\s,.!]*\b(please|thanks|thank you|thx|many thanks)( in advance| a lot| very much)?\W*$", re.I)
+_THANKS = re.compile(
+    rf"{_GAP}\b(please|thanks|thank you|thx|many thanks)( in advance| a lot| very much)?\W{{0,8}}$", re.IGNORECASE
+)
 
 # "and", "what about": the rest of the question before it is meant, too.
-_GOES_ON = re.compile(r"^(and|or|but|also|what about|how about|what if|same for|why not|how so|how come|why)\b", re.I)
+_GOES_ON = re.compile(
+    r"^((and|or|but|also|what about|how about|what if|same for|why not|how so)\b|(how come|why)\W{0,8}$)", re.IGNORECASE
+)
+_FRAGMENT = re.compile(
+    r"^(about|after|an?|as|at|because|before|between|by|during|even|except|for|from|if|in|inside|into|just|like|not|of|"
+    r"on|only|out|over|per|plus|since|so|than|the|then|through|to|under|unless|until|using|via|while|with|within|"
+    r"without)\b",
+    re.IGNORECASE,
+)
 _PRONOUN = re.compile(
-    r"\b(it|its|they|them|their|theirs|this|these|those|ones?|the (latter|former|same|two)|both of)\b", re.I
+    r"\b(it|its|they|them|their|theirs|ones?|the (latter|former|same|two)|both of)\b"
+    r"|\b(this|these|those)(?=\W{0,8}$|\s{1,8}(is|are|do|does|can|work)\b)",
+    re.IGNORECASE,
 )
 _SUBJECT = re.compile(
     r"^[^,;:.!?]*\b(is|are|was|were|do|does|did|can|could|may|might|must|should|will|would|has|have) "
@@ -58,11 +75,6 @@ _MEANS_NOTHING = re.compile(
     r"legal|bad|good|common|worth)\b|\bdoes it (matter|make sense|mean)\b|\bone (of|more|by)\b|\bat once\b",
     re.IGNORECASE,
 )
-_ASKS = re.compile(
-    r"^(what|which|who|whose|when|where|why|how|is|are|was|were|do|does|did|can|could|may|might|must|should|will|"
-    r"would|has|have|explain|describe|show|list|compare|define|find|tell)\b",
-    re.IGNORECASE,
-)
 _LEAD = re.compile(
     r"^(and |but |so |then |also )*(tell me about |explain |describe |show |list |"
     r"(what|which|who) (is|are|was|were) (the (meaning|purpose|difference) (of|between) )?|what('s| does| do| did) |"
@@ -73,7 +85,7 @@ _LEAD = re.compile(
     r"(what|which|who|where|when|why|how) )?(the |an? )?",
     re.IGNORECASE,
 )
-_TOPIC_END = re.compile(r"\s*[?!.;:,]+\s*$|\s+(do|does|work|mean|means|for)\s*\??\s*$", re.IGNORECASE)
+_TOPIC_END = re.compile(r"\s(do|does|work|mean|means|for)$", re.IGNORECASE)
 
 
 def standalone_query(query: str, history: Sequence[str]) -> str:
@@ -96,15 +108,22 @@ def without_courtesies(query: str) -> str:
 
 
 def query_words(query: str) -> list[str]:
-    """The words worth searching for: all but the commonest, or all of them if none is left."""
-    words = list(dict.fromkeys(_WORD.findall(query.lower())))
-    return [word for word in words if word not in _STOP_WORDS] or words
+    """The words worth searching for: all but the commonest, or all of them if none is left; MAX_QUERY_WORDS at most."""
+    words = list(dict.fromkeys(_WORD.findall(without_contractions(query))))
+    return ([word for word in words if word not in _STOP_WORDS] or words)[:MAX_QUERY_WORDS]
+
+
+def without_contractions(text: str) -> str:
+    """The text in lower case; of "what's", "doesn't", "can't", "I've" are left "what", "does", "can", "i"."""
+    plain = text.lower().replace("\u2019", "'").replace("can't", "can").replace("won't", "will")
+    return _CONTRACTED.sub("", plain)
 
 
 def _goes_on(question: str) -> bool:
     """Whether it is only the end of a question. Words without a question mark are a search of their own."""
-    is_fragment = not _ASKS.match(question) and question.endswith("?") and len(question.split()) <= MAX_FRAGMENT_WORDS
-    return is_fragment or _GOES_ON.match(question) is not None
+    if _GOES_ON.match(question):
+        return True
+    return bool(_FRAGMENT.match(question)) and question.endswith("?") and len(question.split()) <= MAX_FRAGMENT_WORDS
 
 
 def _leans_back(question: str) -> bool:
@@ -117,11 +136,12 @@ def _leans_back(question: str) -> bool:
 
 
 def _telling(text: str) -> list[str]:
-    words = _WORD.findall(text.lower())
+    words = _WORD.findall(without_contractions(text))
     return [word for word in words if word not in _STOP_WORDS and word not in _RELATIVE_WORDS]
 
 
 def _topic(question: str) -> str:
     """What a question is about: the question less its question words."""
-    words = _TOPIC_END.sub("", _LEAD.sub("", question, count=1)).split() or question.split()
+    topic = _LEAD.sub("", question, count=1).rstrip(" \t\n?!.;:,")
+    words = _TOPIC_END.sub("", topic).split() or question.split()
     return " ".join(words[:MAX_TOPIC_WORDS])

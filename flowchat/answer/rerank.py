@@ -17,8 +17,10 @@ HIT_COST = 0.3
 MIN_STEMMED_CHARS = 4
 MAX_EVIDENCE_CHARS = 600
 MIN_EVIDENCE_WORDS = 3
+MIN_UNSPACED_CHARS = 6  # in scripts without spaces between words
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, Japanese, Chinese
 _TOKEN = re.compile(r"\w+")
 _ENDING = re.compile(r"(ing|ed|es|s|e|ly)$")
 
@@ -55,7 +57,7 @@ def rank_spans(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Evid
         (hit, span)
         for hit in hits[:EVIDENCE_HITS]
         for span in split_spans(hit.chunk.text)
-        if len(span.text) <= MAX_EVIDENCE_CHARS and len(_WORD.findall(span.text)) >= MIN_EVIDENCE_WORDS
+        if len(span.text) <= MAX_EVIDENCE_CHARS and _says_something(span.text)
     ]
     spans = promising(query, spans)
     scores = reranker.score(query, [f"{hit.chunk.place}\n{span.text}" for hit, span in spans])
@@ -63,6 +65,10 @@ def rank_spans(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Evid
         Evidence(hit, span, _mean(score, hit.relevance)) for (hit, span), score in zip(spans, scores, strict=True)
     ]
     return sorted(ranked, key=lambda evidence: -evidence.score)
+
+
+def _says_something(text: str) -> bool:
+    return len(_WORD.findall(text)) >= MIN_EVIDENCE_WORDS or len(_UNSPACED.findall(text)) >= MIN_UNSPACED_CHARS
 
 
 def promising(query: str, spans: Sequence[tuple[Hit, Span]]) -> list[tuple[Hit, Span]]:

@@ -34,31 +34,29 @@ class Script:
     def has_shown(self) -> bool:
         return bool(self._answer.citations)
 
-    def show(self, sentence: str, support: Support, glue: str, *, ok: bool = True) -> list[Event]:
-        """A sentence's text, its citation and its verdict; nothing where nothing of it may be shown.
+    def show(self, sentence: str, support: Support, glue: str) -> list[Event]:
+        """A verified sentence's text, its citation and its verdict; nothing where nothing of it may be shown.
 
         `glue` parts it from what was said before.
         """
-        text = self._cleaned(sentence, support.chunk)
+        said = self.say(sentence, [support.chunk], glue)
+        return [*said, *self.cite(support, ok=True)] if said else []
+
+    def say(self, sentence: str, chunks: Sequence[Chunk], glue: str) -> list[Event]:
+        """A sentence's text, as it may be shown beside the chunks that it is from, if anything of it may."""
+        text = shown(sentence, chunks, self._link_hosts)
         if not any(map(str.isalnum, text)):
             return []
-        return [self._say(text, glue), *self._cite(support, ok=ok)]
-
-    def withhold(self, support: Support) -> Event:
-        """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
-        return Event("nli.verified", self._judge(support, ok=False) | {"chunkId": support.chunk.id})
-
-    def _say(self, text: str, glue: str) -> Event:
         if self._answer.text:
             text = glue + text
         self._answer.text += text
-        return Event("generation.token", {"text": text})
+        return [Event("generation.token", {"text": text})]
 
-    def _cite(self, support: Support, *, ok: bool) -> list[Event]:
+    def cite(self, support: Support, *, ok: bool) -> list[Event]:
         """The citation and the verdict of the sentence that was said last."""
         chunk = support.chunk
         verdict = self._judge(support, ok=ok)
-        evidence, title = self._cleaned(support.evidence, chunk), self._cleaned(chunk.title, chunk)
+        evidence, title = (shown(text, [chunk], self._link_hosts) for text in (support.evidence, chunk.title))
         self._answer.citations.append(
             Citation(verdict["ref"], chunk.id, chunk.url, title, evidence, ok, verdict["score"])
         )
@@ -67,9 +65,9 @@ class Script:
             Event("nli.verified", verdict | {"evidence": evidence}),
         ]
 
-    def _cleaned(self, text: str, cited: Chunk) -> str:
-        """The text as it may be shown beside what it cites."""
-        return shown(text, [cited], self._link_hosts)
+    def withhold(self, support: Support) -> Event:
+        """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
+        return Event("nli.verified", self._judge(support, ok=False) | {"chunkId": support.chunk.id})
 
     def _judge(self, support: Support, *, ok: bool) -> dict[str, Any]:
         """A verdict with the next reference."""
@@ -82,7 +80,7 @@ class Script:
 def hit_data(hit: Hit, link_hosts: Sequence[str]) -> dict[str, Any]:
     """A chunk as `retrieval.reranked` tells of it."""
     chunk = hit.chunk
-    preview = split_sentences(chunk.text)[0] if chunk.text else ""
+    preview = split_sentences(chunk.text)[0][: 2 * PREVIEW_CHARS] if chunk.text else ""
     title, heading, quote = (
         shown(text, [chunk], link_hosts)
         for text in (chunk.title, " > ".join(name for name in chunk.headings if name != chunk.title), preview)

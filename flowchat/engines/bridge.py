@@ -5,9 +5,10 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Step = TypeVar("Step")
+Result = TypeVar("Result")
 Emit = Callable[[str], bool]  # hands a piece of text over ('' for none); True: stop generating
 
 
@@ -35,6 +36,16 @@ async def stream_from_thread(pool: ThreadPoolExecutor, work: Callable[[Emit], No
     finally:
         stopped.set()
         working.cancel()
+
+
+async def to_its_end(work: Callable[..., Result], *arguments: Any) -> Result:
+    """What blocking `work` returns, from a thread. A cancelled caller waits for it: nothing could stop the thread."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def until(deadline: float, steps: AsyncGenerator[Step, None]) -> AsyncGenerator[Step, None]:

@@ -76,7 +76,7 @@ class LlamaCppGenerator:
             )
             for chunk in chunks:
                 emit(chunk["choices"][0]["text"])
-        except ValueError as error:
+        except (RuntimeError, ValueError) as error:
             raise ModelError("generation_failed", f"The model '{self.name}' could not answer: {error}") from None
 
     def close(self) -> None:

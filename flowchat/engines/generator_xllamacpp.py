@@ -61,7 +61,10 @@ class XllamacppGenerator:
 
         if emit(""):
             return
-        self._server.handle_chat_completions(request, on_chunk)
+        try:
+            self._server.handle_chat_completions(request, on_chunk)
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise ModelError("generation_failed", f"The model '{self.name}' could not answer: {error}") from None
         if errors:
             raise ModelError("generation_failed", f"The model '{self.name}' could not answer: {errors[0]}.")
 

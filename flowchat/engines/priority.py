@@ -5,8 +5,8 @@ one before the generator, which goes on with answers that show a text already.
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 NICER_BY = 5  # the scheduler gives such a thread a third of the time of one of ordinary priority
 MOST_NICE = 19
@@ -18,41 +18,17 @@ def lower_priority() -> None:
     os.setpriority(os.PRIO_PROCESS, thread, min(MOST_NICE, os.getpriority(os.PRIO_PROCESS, thread) + NICER_BY))
 
 
-class SearchTurn:
-    """One question searches at a time, first come, first served. Belongs to one event loop.
-
-    Every model of a search takes all cores, so that two searches at once would both end when the second one does.
-    """
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._waiting = 0
-
-    @asynccontextmanager
-    async def take(self) -> AsyncIterator[bool]:
-        """Wait, and search in the block. True: others want to search as well, so that little work is better work."""
-        has_waited = self._lock.locked()
-        self._waiting += 1
-        try:
-            await self._lock.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield has_waited or self._waiting > 0
-        finally:
-            self._lock.release()
-
-
 class BulkGate:
     """Bulk work waits its turn while interactive work runs, but never for ever. Safe to use from any thread.
 
-    `search` is the turn of questions among themselves.
+    `search` is the turn of questions among themselves, first come, first served: every model of a search takes all
+    cores, so that two searches at once would both end when the second one does. It belongs to one event loop.
     """
 
     def __init__(self) -> None:
         self._interactive = 0
         self._changed = threading.Condition()
-        self.search = SearchTurn()
+        self.search = asyncio.Lock()
 
     @contextmanager
     def interactive(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -78,12 +79,14 @@ def load_registry(models_path: Path | None = None) -> dict[str, ModelSpec]:
     """
     known = _read_table(TABLE)
     own_path = models_path / OWN_TABLE if models_path else None
-    if own_path is None or not own_path.exists():
+    if own_path is None:
         return known
     try:
-        own = _read_table(own_path)
+        own = _read_table(own_path) if own_path.exists() else {}
         for spec in own.values():
             _check_own(spec, known)
+    except OSError as error:
+        raise ModelError("bad_model_table", f"{own_path} cannot be read: {error.strerror}.") from None
     except (ValueError, msgspec.ValidationError) as error:
         raise ModelError("bad_model_table", f"{own_path}: {error}") from None
     return known | own
@@ -200,7 +203,8 @@ def require(spec: ModelSpec, models_path: Path) -> Path:
         return folder
     folder = verify(spec, models_path)
     if not spec.bundled:
-        (folder / VERIFIED_MARK).write_text(json.dumps(_mark(spec, folder)))
+        with suppress(OSError):  # in a folder that can't be written to, it is hashed each time
+            (folder / VERIFIED_MARK).write_text(json.dumps(_mark(spec, folder)))
     return folder
 
 
@@ -212,5 +216,5 @@ def _mark(spec: ModelSpec, folder: Path) -> dict[str, list[int]]:
 def _read_mark(folder: Path) -> object:
     try:
         return json.loads((folder / VERIFIED_MARK).read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None

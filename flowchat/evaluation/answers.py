@@ -138,7 +138,13 @@ async def _ask(ask: Ask, asked: Asked) -> Outcome:
 
 
 def _is_among(urls: Sequence[str], pages: Sequence[str]) -> bool:
-    return any(url.partition("#")[0].partition("?")[0].endswith(f"/{page}") for url in urls for page in pages)
+    return any(is_one_of(url, pages) for url in urls)
+
+
+def is_one_of(url: str, pages: Sequence[str]) -> bool:
+    """Whether the address, less its query and fragment, ends with one of these, and a whole name at that."""
+    address = url.partition("#")[0].partition("?")[0]
+    return any(f"/{address}".endswith(f"/{page.lstrip('/')}") for page in pages)
 
 
 def _is_correct(outcome: Outcome, answer: str | None) -> bool:

@@ -168,6 +168,7 @@ class _Asker:
             async for event in events:
                 if event.name != "retrieval.started":  # the visitor's own words
                     shown += _texts(event.data)
+        shown += _texts(answer.suggestions)
         self._found.asked += 1
         for text in {answer.text, *shown}:
             for leak, has in self._checks.items():

@@ -1,6 +1,7 @@
 """How long answers take over HTTP: one at a time, several at once, asked again, and many more than the machine can.
 
-Questions come from a process of its own. Without a URL, a copy of the data folder's appliance is served in this one.
+First texts are those of answers: refusals come sooner, and are only counted. Questions come from a process of its own.
+Without a URL, a copy of the data folder's appliance is served in this one.
 """
 
 import asyncio
@@ -117,7 +118,7 @@ class _Check:
     def _tell(self, name: str, done: Load) -> None:
         answers = [answer for answer in done.answers if not answer.code]
         events = [answer.first_event_s for answer in answers if answer.first_event_s is not None]
-        texts = [answer.first_text_s for answer in answers if answer.first_text_s is not None]
+        texts = _first_texts_s(done)
         ends = [answer.done_s for answer in answers]
         self._add(f"{name}: first event p50, s", percentile(events, 0.5))
         self._add(f"{name}: first event p95, s", percentile(events, 0.95))
@@ -126,6 +127,7 @@ class _Check:
         self._add(f"{name}: done p50, s", percentile(ends, 0.5), most=self._targets.done_s)
         self._add(f"{name}: done p95, s", percentile(ends, 0.95))
         self._add(f"{name}: chats a minute", _per_minute(done), least=self._targets.per_minute)
+        self._add(f"{name}: refused", float(sum(answer.refusal for answer in answers)))
         self._add(f"{name}: not answered", float(len(done.answers) - len(answers)), most=0)
 
     async def _repeated(self) -> None:
@@ -140,16 +142,16 @@ class _Check:
         rate_per_s = self._amounts.overload * max(_per_minute(alone), _per_minute(at_once)) / 60
         done = await load.apply(replace(self._plan, rate_per_s=rate_per_s, seconds=self._amounts.seconds))
         answered = [answer for answer in done.answers if not answer.code]
-        texts = [answer.first_text_s for answer in answered if answer.first_text_s is not None]
-        usual_s = percentile([a.first_text_s for a in alone.answers if a.first_text_s is not None], 0.5)
+        texts = _first_texts_s(done)
         busy_ms = [answer.done_s * 1000 for answer in done.answers if answer.code == BUSY]
         quoted = [answer for answer in answered if not answer.refusal and not answer.tokens_out]
         self._add("overload: questions a minute", rate_per_s * 60)
         self._add("overload: answered", float(len(answered)))
+        self._add("overload: of these refused", float(sum(answer.refusal for answer in answered)))
         self._add("overload: of these quotes only", float(len(quoted)))
         self._add("overload: first text p50, s", percentile(texts, 0.5))
         self._add("overload: first text p99, s", percentile(texts, 0.99))
-        slowdown = percentile(texts, 0.99) / usual_s
+        slowdown = percentile(texts, 0.99) / percentile(_first_texts_s(alone), 0.5)
         self._add("overload: first text p99 / unloaded p50", slowdown, most=self._targets.slowdown)
         self._add("overload: done p99, s", percentile([answer.done_s for answer in answered], 0.99))
         self._add("overload: turned away (503)", float(len(busy_ms)))
@@ -193,6 +195,11 @@ async def _recorded() -> AsyncIterator[tuple[Served, RecordingGenerator | None]]
         recorder = RecordingGenerator(app.engines.generator)
         app.answerer = Answerer(app.settings, app.db, replace(app.engines, generator=recorder), app.gate)
         yield served, recorder
+
+
+def _first_texts_s(done: Load) -> list[float]:
+    answers = [answer for answer in done.answers if not answer.code and not answer.refusal]
+    return [answer.first_text_s for answer in answers if answer.first_text_s is not None]
 
 
 def _per_minute(done: Load) -> float:

@@ -26,6 +26,7 @@ from flowchat.answer.retrieve import distinct, fuse, retrieve, search
 from flowchat.app import open_appliance, prepare_folder
 from flowchat.domain import Chunk, Version
 from flowchat.errors import FlowChatError
+from flowchat.evaluation.answers import is_one_of
 from flowchat.evaluation.report import Measure, Report
 from flowchat.services import documents, sources, worker
 from flowchat.services.context import Appliance
@@ -202,7 +203,7 @@ def _distinct_names(chunks: Sequence[Chunk], name: Name, asked: Asked) -> list[s
     """The sections or pages in the order of their best chunks. All right pages of a question are one."""
     names = [one for chunk in chunks for one in name(chunk)]
     if asked.pages:
-        names = [_RIGHT if one.endswith(tuple(asked.pages)) else one for one in names]
+        names = [_RIGHT if is_one_of(one, asked.pages) else one for one in names]
     return list(dict.fromkeys(names))
 
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from flowchat.answer.cache import Remembered
+from flowchat.answer.cache import Remembered, cache_key
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Event, Key, UsageCounts, new_id
 from flowchat.errors import FlowChatError
@@ -22,7 +22,8 @@ from flowchat.store.database import Connection
 
 T = TypeVar("T")
 
-FIRST_TEXTS = ("generation.token", "nli.verified")  # a withheld sentence is one, too: its search is over
+SEARCH_ENDS = ("generation.token", "nli.verified")  # a first text; a withheld sentence is one, too
+SEARCH_ENDS_WITHOUT_QUOTES = ("retrieval.reranked",)  # nearly: the first text comes after generation
 
 _log = logging.getLogger(__name__)
 
@@ -91,13 +92,16 @@ async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: 
         asked.remembered.fill(answer)
         return
     events = []
+    search_ends = SEARCH_ENDS if app.settings.lead_quotes else SEARCH_ENDS_WITHOUT_QUOTES
     async with aclosing(app.answerer.answer(asked.question, answer)) as making:
         async for event in making:
             run.publish(event)
             events.append(event)
-            if place and event.name in FIRST_TEXTS:
+            if place and event.name in search_ends:
                 place.show()
-    if not answer.is_reduced:
+    if answer.is_reduced:
+        return
+    if await cache_key(app.db, app.engines.embedder.name, asked.question) == asked.cache_key:  # nothing came between
         app.cache.put(asked.cache_key, events[1:], answer)
 
 

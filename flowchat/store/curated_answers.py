@@ -17,6 +17,10 @@ _CANDIDATES = """
     select c.id, c.question, c.vector from curated_answers c left join sources s on s.id = c.source_id
     where c.tenant_id = ? and c.embedder = ? and (c.source_id is null or s.status <> 'revoked')
 """
+# Its own address, or its source's, or that of the first of the sources asked; '' without any.
+_ADDRESS = """
+    coalesce(c.url, s.url, (select url from sources where url is not null and id in ({marks}) order by id limit 1), '')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +137,11 @@ async def stamp(db: Database, tenant_id: str, source_ids: Sequence[str], embedde
     marks = ",".join("?" * len(source_ids))
     row = await db.row(
         "select coalesce(group_concat(chunk_id || ' ' || address), '') as stamp from ("  # noqa: S608
-        "select c.chunk_id, coalesce(c.url, s.url, '') as address"
+        f"select c.chunk_id, {_ADDRESS.format(marks=marks)} as address"
         " from curated_answers c left join sources s on s.id = c.source_id"
         " where c.tenant_id = ? and c.embedder = ? and (c.source_id is null or s.status <> 'revoked')"
         f" and (c.source_id in ({marks}) or (c.source_id is null and ?)) order by c.id)",
-        (tenant_id, embedder, *source_ids, is_tenant_wide),
+        (*source_ids, tenant_id, embedder, *source_ids, is_tenant_wide),
     )
     return str(row["stamp"]) if row else ""
 
@@ -146,8 +150,7 @@ async def chunk(db: Database, curated_id: str, source_ids: Sequence[str]) -> Chu
     """What an answer cites: at its own address, or its source's, or the first of these sources'; '' without any."""
     marks = ",".join("?" * len(source_ids))
     row = await db.row(
-        "select c.*, coalesce(c.url, s.url, (select url from sources where url is not null and id in"  # noqa: S608
-        f" ({marks}) order by id limit 1), '') as address"
+        f"select c.*, {_ADDRESS.format(marks=marks)} as address"  # noqa: S608
         " from curated_answers c left join sources s on s.id = c.source_id where c.id = ?",
         (*source_ids, curated_id),
     )

@@ -1,5 +1,6 @@
 """POST /v1/chat over real HTTP: a question that was answered before."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -97,6 +98,33 @@ async def test_curated_answers_count_at_once(tmp_path: Path) -> None:
         assert await asked(served)
         await curated_answers.delete(served.app, actor, curated.id)
         assert not await asked(served)  # as it was before there was one
+
+
+async def test_where_a_curated_answer_without_a_url_leads_counts(tmp_path: Path) -> None:
+    async with serving(tmp_path, answer_cache_mb=MB) as served:
+        await served.widget_key()
+        new = curated_answers.NewCuratedAnswer(question="May I return it?", answer="No.")
+        await curated_answers.create(served.app, await operator(served.app), new)
+        assert await asked(served)
+        assert not await asked(served)
+        await served.app.db.write(lambda conn: conn.execute("update sources set url = 'https://new.example/'").rowcount)
+        assert await asked(served)
+        assert not await asked(served)
+
+
+async def test_what_a_curated_answer_overtook_is_not_kept(tmp_path: Path) -> None:
+    async with serving(tmp_path, answer_cache_mb=MB) as served:
+        go_on = served.answerer.hold_back()
+        asking = asyncio.create_task(asked(served))
+        await served.answerer.until_running(1)
+        actor = await operator(served.app)
+        new = curated_answers.NewCuratedAnswer(question="May I return it?", answer="No.", source="shop")
+        curated = await curated_answers.create(served.app, actor, new)
+        go_on.set()
+        assert await asking
+        assert await asked(served)
+        await curated_answers.delete(served.app, actor, curated.id)
+        assert await asked(served)  # the first answer may have been either
 
 
 async def test_follow_ups_are_remembered_by_what_they_follow(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ async def test_follow_up_knows_the_questions_before(tmp_path: Path) -> None:
         for query in ("one", "two", "three", "four"):
             done = (await events_of(served, {"query": query, **body}))[-1].json()
             body = {name: done[name] for name in ("conversation_id", "conversation_token")}
-        assert served.answerer.questions[-1].history == ("three",)
+        assert served.answerer.questions[-1].history == ("one", "two", "three")
         wrong = await served.ask({**QUESTION, **body, "conversation_token": "guessed"})
         unknown = await served.ask({**QUESTION, "conversation_id": "cnv_1", "conversation_token": "guessed"})
         without = await served.ask({**QUESTION, "conversation_id": "cnv_1"})

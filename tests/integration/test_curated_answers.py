@@ -165,7 +165,7 @@ async def test_vectors_follow_the_embedder(tmp_path: Path) -> None:
         await served.call("PATCH", f"/v1/curated-answers/{one['id']}", json={"question": "Is the sea blue?"})
         assert (await answered(served, QUESTION))["refusal"]
         assert (await answered(served, "Is the sea blue?"))["answer"] == ANSWER
-        assert (await answered(served, "May I return it within thirty days?"))["answer"] in RETURNS
+        assert (await answered(served, "May I return it within thirty days?"))["answer"].split("\n\n")[0] in RETURNS
 
 
 async def test_a_revoked_source_takes_none(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from appliance import running
 
+from flowchat.domain import Chunk
 from flowchat.errors import FlowChatError, NotFound
 from flowchat.evaluation import retrieval
 from flowchat.evaluation.report import Report
@@ -54,9 +55,18 @@ async def test_a_missed_target_fails(tmp_path: Path) -> None:
 
 
 async def test_of_several_pages_any_is_right(tmp_path: Path) -> None:
-    asked = [retrieval.Asked("What does the small plan cost?", pages=["#prices", "#prices-again"])]
-    report = await measured(tmp_path, asked, NO_TARGETS)
+    right = [retrieval.Asked("What does the small plan cost?", pages=["prices", "prices-again"])]
+    near = [retrieval.Asked("What does the small plan cost?", pages=["ices"])]
+    async with running(tmp_path) as app:
+        ids = await retrieval.index_sections(app, SECTIONS)
+
+        def addresses(chunk: Chunk) -> list[str]:
+            return [f"https://docs.example/{id_.removeprefix('docs#')}?lang=en" for id_ in ids(chunk)]
+
+        report = await retrieval.measure(app, right, "sections", addresses, NO_TARGETS)
+        other = await retrieval.measure(app, near, "sections", addresses, NO_TARGETS)
     assert value(report, "reranked: recall@1") == 1 and "a right page" in report.notes[0]
+    assert value(other, "reranked: recall@20") == 0
 
 
 async def test_an_unknown_source_is_named(tmp_path: Path) -> None:

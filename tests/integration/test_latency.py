@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import math
 from pathlib import Path
 
 import pytest
 from appliance import operator, running
 from fakes import FakeEmbedder, FakeGenerator, fake_engines
-from web_server import serving
+from web_server import refusal, serving
 
 from flowchat.engines import load as engines_load
 from flowchat.evaluation import latency
@@ -76,6 +77,18 @@ async def test_a_run_against_another_appliance(tmp_path: Path, questions: Path) 
         )
     assert report.ok
     assert not any(measure.name.startswith("overload") for measure in report.measures)
+
+
+async def test_first_texts_are_not_those_of_refusals(tmp_path: Path, questions: Path) -> None:
+    async with serving(tmp_path / "data", questions_per_minute=0) as served:
+        served.answerer.script = refusal
+        report = await asyncio.to_thread(
+            latency.run, questions, ["shop"], Amounts(4, 2, 0, 0), ANYTHING, url=served.url, key=served.key
+        )
+    measured = {measure.name: measure.value for measure in report.measures}
+    assert measured["one at a time: refused"] == measured["2 at once: refused"] == 4
+    assert math.isnan(float(measured["one at a time: first text p50, s"]))
+    assert not report.ok
 
 
 def test_percentiles() -> None:

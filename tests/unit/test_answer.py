@@ -100,15 +100,15 @@ def test_marks_of_citations_are_taken_out_of_the_text(tmp_path: Path) -> None:
         assert answer.text.endswith("It renews every month.") and "[" not in answer.text
 
 
-def test_annotate_cites_what_was_said_before_the_model_broke(tmp_path: Path) -> None:
+def test_annotate_shows_the_whole_sentences_of_a_model_that_broke(tmp_path: Path) -> None:
     class Breaking(FakeGenerator):
         async def generate(self, *arguments: Any, **options: Any) -> AsyncIterator[str]:
-            yield "Paid plans have no"
+            yield "Paid plans have no limit. It renews"
             raise ModelError("generation_failed", "It broke.")
 
     generator = Breaking(lambda _: "")
     events, answer = asyncio.run(ask(tmp_path, "How many projects does the free plan allow?", generator, "annotate"))
-    assert answer.text.endswith("Paid plans have no") and events[-1].name == "nli.verified"
+    assert answer.text.endswith("Paid plans have no limit.") and events[-1].name == "nli.verified"
 
 
 def test_refuses_what_the_site_does_not_say(tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def test_a_greeting_alone_stays_what_it_is() -> None:
     assert normal_question("Please") == "please"
 
 
+@pytest.mark.parametrize("mark", [*",.!?-", ", ", "! ", "thanks "])
+def test_what_repeats_takes_no_longer_than_it_is(mark: str) -> None:
+    """A quadratic one took most of a second for 2,000 marks."""
+    assert normal_question(mark * (20_000 // len(mark)) + "x").endswith("x")
+
+
 def test_the_least_recently_asked_answer_goes_first() -> None:
     cache = AnswerCache(max_bytes=10_000)
     for key in ("a", "b", "c"):

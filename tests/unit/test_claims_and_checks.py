@@ -7,7 +7,9 @@ from fakes import FakeVerifier
 
 from flowchat.answer.checks import failed_check
 from flowchat.answer.claims import select_evidence, split_claims
+from flowchat.answer.copies import is_altered
 from flowchat.answer.leaks import repeats
+from flowchat.answer.quantities import misquotes
 from flowchat.answer.verify import support_of
 
 
@@ -67,6 +69,8 @@ def test_evidence_is_what_covers_the_claim_in_its_order() -> None:
         ("The plan has 5 users.", "The plan has 5 projects and 3 users.", "numbers"),
         ("He lived from 1912 to 1954.", "He lived from 1954 to 1912.", "numbers"),
         ("It needs version 3.11.2.", "It needs version 3.11.4.", "numbers"),
+        ("It runs on Windows 10\u00b9 and later.", "Supported on Windows 10\u00b9 and later.", ""),
+        ("10\u00b2 of them.", "\u2460 Open 10\u00b2 of them.", ""),
         # names
         ("Use `--force` to go on.", "Pass --force to continue.", ""),
         ("Use --force-all to go on.", "Pass --force to continue.", "names"),
@@ -92,6 +96,14 @@ def test_evidence_is_what_covers_the_claim_in_its_order() -> None:
 )
 def test_checks(claim: str, evidence: str, check: str) -> None:
     assert failed_check(claim, evidence, evidence) == check
+
+
+def test_long_sentences_are_not_aligned_nor_many_numbers_exchanged() -> None:
+    words, numbers = "a b " * 600, " ".join(f"{number} mice," for number in range(480))
+    assert not is_altered(words, words) and not is_altered(
+        "The cache is enabled here.", f"{words} cache is disabled here."
+    )
+    assert not misquotes(numbers, numbers)
 
 
 def test_names_of_the_question_may_be_repeated() -> None:

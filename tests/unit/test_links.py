@@ -11,6 +11,7 @@ HELP = "https://docs.acme.example/help"
 TEXT = (
     f"Read {HELP}. Or https://acme.example/start (see [the guide]({HELP})). Sources: https://github.com/acme/app "
     'and http://localhost:8080/x. Write `<script src="https://docs.acme.example/v1.js"></script>` into the page.'
+    " Mail help@acme.example. Listen on 0.0.0.0:8000, or on db.example.com."
 )
 
 
@@ -35,6 +36,10 @@ def show(
         "Use `--force` if a < b and c <= d, 5 > 3, x->y.",
         "- an item\n- another\n\n| a | b |\n| --- | --- |",
         "Mail help@acme.example, e.g. about ASP.NET, Node.js, and/or C:\\Users.",
+        "Call sqlite3.connect, os.path, self.id, df.at, logger.info or System.IO in main.py, lib.rs, x.sh and main.cf.",
+        "Version 1.2.3.4: 10.0.0.0/8, 192.168.0.0/16.",
+        "Or setup.py/setup.cfg, node.js/express, i.e. z.B. systemd's getty@tty1.service.",
+        "Listen on 0.0.0.0:8000, or on db.example.com.",
         "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627 and \U0001f469\u200d\U0001f4bb keep their joiners.",
         "```\ngit clone x\n```",
     ],
@@ -96,6 +101,25 @@ def test_no_spelling_of_a_foreign_address_is_shown_though_the_page_has_it(url: s
     for text in (f"Go to {url} now.", f"Go [there]({url}).", f"![there]({url})", f"<{url}>", f"[x]: {url}", f"`{url}`"):
         said = show(text, passage=f"{TEXT} {text}")
         assert not re.search(r"(?:[/\\@.]|www\.)evil\.example|evil\.example[/\\]|\u0430cme", said, re.I), (text, said)
+
+
+@pytest.mark.parametrize(
+    "address",
+    "evil.ru/pay bit.ly/abc pay-now.de/x 1.2.3.4/x 1.2.3.4:8080 evil.com evil.com:81 EVIL.COM me@evil.com ...evil.ru "
+    "github.io https://github.io/x bob.github.io/x pay.evil.party/x evil.net me@github.io".split(),
+)
+def test_bare_names_are_addresses_and_neighbours_on_a_shared_host_are_foreign(address: str) -> None:
+    text = f"Pay at {address}, please."
+    assert show(text, text, "https://alice.github.io/doc") == f"Pay at {OMITTED}, please."
+    assert show(text, text, "/docs/start") == text
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "deadbeef", "a.b-", "a.", "[", "![", "](", "<a", "](x ", "a@", "mailto:a", "//", "`"]
+)
+def test_what_repeats_takes_no_longer_than_it_is(part: str) -> None:
+    """5,000 letters once took 4.5 seconds."""
+    assert show(part * (20_000 // len(part)))
 
 
 def test_an_address_of_the_site_that_the_passage_lacks_goes() -> None:

@@ -2,43 +2,31 @@
 
 import asyncio
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from flowchat.engines.bridge import until
-from flowchat.engines.priority import MOST_NICE, SearchTurn, lower_priority
+from flowchat.engines.bridge import to_its_end, until
+from flowchat.engines.priority import MOST_NICE, lower_priority
 
 
-async def test_one_searches_at_a_time_in_order() -> None:
-    turn, order, hurried = SearchTurn(), [], []
+async def test_work_that_cannot_be_stopped_is_waited_for() -> None:
+    started, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
-    async def search(number: int) -> None:
-        async with turn.take() as is_hurried:
-            hurried.append(is_hurried)
-            order.append((number, "begins"))
-            await asyncio.sleep(0)
-            order.append((number, "ends"))
+    def work(result: str) -> str:
+        started.set()
+        go_on.wait()
+        ended.set()
+        return result
 
-    await asyncio.gather(*(search(number) for number in range(3)))
-    async with turn.take() as alone:
-        assert not alone
-    assert order == [(number, what) for number in range(3) for what in ("begins", "ends")]
-    assert hurried == [False, True, True]
-
-
-async def test_who_gives_up_waiting_does_not_hold_up_others() -> None:
-    turn = SearchTurn()
-
-    async def search() -> None:
-        async with turn.take():
-            pass
-
-    async with turn.take():
-        waiting = asyncio.create_task(search())
-        await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.wait({waiting})
-    async with turn.take() as is_hurried:
-        assert not is_hurried
+    waiting = asyncio.create_task(to_its_end(work, "done"))
+    await asyncio.to_thread(started.wait)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    go_on.set()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled() and ended.is_set()
+    assert await to_its_end(work, "done") == "done"
 
 
 def test_a_threads_priority_is_its_own_and_its_threads() -> None:

@@ -2,12 +2,30 @@
 
 import pytest
 
-from flowchat.answer.query import query_words, standalone_query, without_courtesies
+from flowchat.answer.query import (
+    MAX_QUERY_WORDS,
+    query_words,
+    standalone_query,
+    without_contractions,
+    without_courtesies,
+)
 
 
 def test_the_commonest_words_are_not_searched_for() -> None:
     assert query_words("How do I use the WAL?") == ["use", "wal"]
     assert query_words("What is it?") == ["what", "is", "it"]
+    assert query_words("What\u2019s WAL, and why doesn't it work? I've read on; can't say.") == [
+        "wal",
+        "work",
+        "read",
+        "say",
+    ]
+    assert len(query_words(" ".join(f"word{number}" for number in range(600)))) == MAX_QUERY_WORDS
+
+
+def test_contractions_leave_words() -> None:
+    assert without_contractions("Who's John, WON'T he, you'd, I\u2019m and 'd'") == "who john, will he, you, i and 'd'"
+    assert without_contractions("Python's isn't") == "python is"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +54,9 @@ def test_courtesies_are_left_out(query: str, plain: str) -> None:
         ("How do I export my data?", "On Windows?", "How do I export my data? On Windows?"),
         ("What does the export hold?", "How much free disk space does it need?", None),
         ("What is a workspace?", "Which size?", "workspace: Which size?"),
+        ("What is WAL mode?", "What's the default?", "WAL mode: What's the default?"),
+        ("What is WAL mode?", "Is this safe?", "WAL mode: Is this safe?"),
+        ("What is WAL mode?", "Why?", "What is WAL mode? Why?"),
         ("What does the free plan cost?", "Does that include support?", "free plan cost: Does that include support?"),
     ],
 )
@@ -55,6 +76,11 @@ def test_follow_ups_take_their_topic_along(former: str, query: str, standalone: 
         "I threw away a stash by mistake. Is there any way to get it back?",
         "How do I undo a commit without losing its changes?",
         "Which tokenizer does FTS5 use by default?",
+        "Why do savepoints nest?",
+        "How come savepoints nest?",
+        "Who wrote these release notes?",
+        "Opening hours?",
+        "Wie lange dauert der Versand?",
     ],
 )
 def test_a_new_topic_is_not_led_astray(query: str) -> None:
@@ -69,3 +95,11 @@ def test_a_topic_lasts_over_several_follow_ups() -> None:
 def test_long_contexts_are_cut_to_their_topic() -> None:
     former = "What is the limit " + "of the very long thing " * 20 + "?"
     assert len(standalone_query("And on Windows?", [former]).split()) <= 15
+
+
+@pytest.mark.parametrize("mark", [*",.!?:;-'\" \n\t", ", ", " . ", "? ", "hi,", "thanks ", "that ", "please, "])
+@pytest.mark.parametrize("around", ["{}x", "hi{}x", "x{}", "thanks{}x", "why{}x", "{}"])
+def test_what_repeats_takes_no_longer_than_it_is(mark: str, around: str) -> None:
+    """Quadratic ones took seconds each: with them, this would not end."""
+    question = around.format(mark * (20_000 // len(mark)))
+    assert isinstance(standalone_query(question, [question]), str)
