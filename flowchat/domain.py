@@ -43,7 +43,7 @@ def place(title: str, headings: tuple[str, ...]) -> str:
     return " > ".join(dict.fromkeys((title, *headings)))
 
 
-EXTRACTOR = 2  # what extraction makes of a page: pages that another one read are fetched again, changed or not
+EXTRACTOR = 3  # of what a page's chunks are made by: pages that another one read are fetched again, changed or not
 
 
 @dataclass(frozen=True, slots=True)

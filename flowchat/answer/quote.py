@@ -1,16 +1,14 @@
 """Quote: spans of the sources that answer by themselves."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowchat.answer.query import query_words
 from flowchat.answer.rerank import Evidence
 from flowchat.domain import Chunk
 
 MAX_QUOTES_CHARS = 900
 SAME_WORDS = 0.8  # two texts that share this much of the shorter one say the same
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def select_quotes(ranked: Sequence[Evidence], limit: int, min_score: float) -> l
 
 
 def says_the_same(one: str, other: str) -> bool:
-    """Whether the words of the shorter text are nearly all in the longer one."""
-    words, others = set(_WORD.findall(one.lower())), set(_WORD.findall(other.lower()))
+    """Whether the telling words of the shorter text are nearly all in the longer one."""
+    words, others = set(query_words(one)), set(query_words(other))
     shorter = min(len(words), len(others))
     return shorter > 0 and len(words & others) / shorter >= SAME_WORDS

@@ -66,15 +66,30 @@ def _bounded(text: str, counted: int, count_tokens: CountTokens) -> Iterable[tup
 
 
 def _pack(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """An item of several lines that does not fit whole begins a chunk: its first line says what the others are of."""
     packed: list[list[_Piece]] = []
-    for piece in pieces:
-        if packed and _tokens([*packed[-1], piece]) <= MAX_TOKENS:
-            packed[-1].append(piece)
-        else:
-            packed.append([piece])
+    for item in _items(pieces):
+        is_cut = len(item) > 1 and packed and _tokens([*packed[-1], *item]) > MAX_TOKENS
+        for place, piece in enumerate(item):
+            begins = place == 0 and is_cut and _tokens(packed[-1]) >= MIN_TOKENS
+            if packed and not begins and _tokens([*packed[-1], piece]) <= MAX_TOKENS:
+                packed[-1].append(piece)
+            else:
+                packed.append([piece])
     if len(packed) > 1:
         _fill_up(packed[-1], packed[-2])
     return packed
+
+
+def _items(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """Lines of a list that are indented belong to the item before them; every other piece is for itself."""
+    items: list[list[_Piece]] = []
+    for piece in pieces:
+        if items and piece.kind == "list" and piece.text.startswith(" ") and items[-1][-1].block == piece.block:
+            items[-1].append(piece)
+        else:
+            items.append([piece])
+    return items
 
 
 def _says_something(pieces: list[_Piece]) -> bool:

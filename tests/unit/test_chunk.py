@@ -66,3 +66,9 @@ def test_a_short_end_takes_sentences_of_the_chunk_before() -> None:
     texts = chunked(Block("text", " ".join(sentences)))
     assert len(texts) == 2 and count_tokens(texts)[1] >= 24
     assert " ".join(texts) == " ".join(sentences)
+
+
+def test_a_list_item_of_several_lines_is_not_parted_from_its_first() -> None:
+    items = [f"{n}. The limit number {n}\n  " + "It is as large as it has to be here. " * 7 for n in range(1, 5)]
+    texts = chunked(Block("list", "\n".join(item.rstrip() for item in items)))
+    assert [text.split("\n")[0] for text in texts] == [f"{n}. The limit number {n}" for n in range(1, 5)]

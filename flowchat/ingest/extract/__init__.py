@@ -20,10 +20,6 @@ from flowchat.ingest.extract.parse import parse_html
 from flowchat.ingest.extract.plain_text import text_blocks
 from flowchat.ingest.extract.scripted import is_made_by_scripts
 
-# Version of what extraction makes of a page: pages fetched with another one are fetched again, even where the site
-# says that they have not changed.
-EXTRACTOR = 2
-
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").use(anchors_plugin, max_level=6)
 
 
