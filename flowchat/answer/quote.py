@@ -8,6 +8,7 @@ from flowchat.answer.rerank import Evidence
 from flowchat.domain import Chunk
 
 MAX_QUOTES_CHARS = 900
+MIN_ODDS_SHARE = 0.08  # of the best evidence's odds: what is so much less likely to answer is beside the question
 SAME_WORDS = 0.8  # two texts that share this much of the shorter one say the same
 
 
@@ -27,13 +28,18 @@ def select_quotes(ranked: Sequence[Evidence], limit: int, min_score: float) -> l
     """The best evidence, and at most `limit` quotes in all that don't repeat each other, best first."""
     quotes: list[Quote] = []
     for evidence in ranked:
-        if len(quotes) == limit or (quotes and evidence.score < min_score):
+        is_far = _odds(evidence) < MIN_ODDS_SHARE * _odds(ranked[0])
+        if len(quotes) == limit or (quotes and (is_far or evidence.score < min_score)):
             break
         quote = Quote(evidence.hit.chunk, evidence.span.sentences)
         too_long = sum(len(q.text) for q in quotes) + len(quote.text) > MAX_QUOTES_CHARS
         if not any(says_the_same(quote.text, other.text) for other in quotes) and not (quotes and too_long):
             quotes.append(quote)
     return quotes
+
+
+def _odds(evidence: Evidence) -> float:
+    return evidence.score / max(1 - evidence.score, 1e-9)
 
 
 def says_the_same(one: str, other: str) -> bool:

@@ -71,4 +71,6 @@ def test_quotes_are_the_best_and_others_that_are_good_and_new() -> None:
     ranked = [Evidence(hit, first, 0.4), Evidence(hit, same, 0.39), Evidence(hit, second, 0.3)]
     assert [quote.sentences for quote in select_quotes(ranked, 3, 0.2)] == [first.sentences, second.sentences]
     assert [quote.sentences for quote in select_quotes(ranked, 3, 0.5)] == [first.sentences]
+    certain = [Evidence(hit, first, 0.99), Evidence(hit, second, 0.8)]  # odds of 99 and of 4
+    assert [quote.sentences for quote in select_quotes(certain, 3, 0.5)] == [first.sentences]
     assert select_quotes([], 3, 0.5) == []
