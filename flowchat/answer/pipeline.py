@@ -9,7 +9,7 @@ answer to the same question comes before all that, word for word.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 from flowchat.answer.curated import Matcher
@@ -169,6 +169,7 @@ class Answerer:
             telling.answer.is_reduced = True
         elif generator is not None:
             async with self._generations, aclosing(self._generate(generator, telling)) as events:
+                await self._let_searches_go_first(telling.deadline)
                 async for event in events:
                     yield event
         if not script.has_shown:
@@ -176,6 +177,12 @@ class Answerer:
                 yield event
         if not script.has_shown:  # nothing of them may be shown
             yield self._refuse(telling.answer, telling.question.locale, "not_covered")
+
+    async def _let_searches_go_first(self, deadline: float) -> None:
+        """Wait for those who wait for their first text, in their order; this answer shows one already."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline), self._gate.search:
+                return
 
     def _quote(self, quotes: Sequence[Quote], script: Script) -> list[Event]:
         """A verbatim sentence is entailed by the chunk it stands in."""
