@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from flowchat.answer.query import query_words, without_contractions
-from flowchat.answer.rerank import Evidence
+from flowchat.answer.rerank import Evidence, logit, probability
 from flowchat.domain import Version
 from flowchat.store import chunks as chunk_store
 from flowchat.store.chunks import WordUse
@@ -49,12 +49,12 @@ async def answerability(db: Database, query: str, ranked: Sequence[Evidence], ve
     if not ranked or ranked[0].score < MIN_SCORE:
         return 0.0
     best, seqs = ranked[0], [version.seq for version in versions]
-    weighted = _SCORE_WEIGHT * _logit(best.score)
+    weighted = _SCORE_WEIGHT * min(max(logit(best.score), -_MAX_LOGIT), _MAX_LOGIT)
     if any(version.language not in ("", "en") for version in versions if version.id == best.hit.chunk.version_id):
-        return _probability(_WORDLESS_INTERCEPT + weighted)
+        return probability(_WORDLESS_INTERCEPT + weighted)
     uses = await chunk_store.word_uses(db, seqs, terms(query), best.hit.chunk.rowid, MAX_COUNT)
     missing = _rarest_missing(uses, await chunk_store.count(db, seqs))
-    return _probability(_INTERCEPT + weighted + _MISSING_WEIGHT * min(missing, _MAX_MISSING))
+    return probability(_INTERCEPT + weighted + _MISSING_WEIGHT * min(missing, _MAX_MISSING))
 
 
 def terms(query: str) -> list[str]:
@@ -71,13 +71,3 @@ def _rarest_missing(uses: dict[str, WordUse], chunks: int) -> float:
     if not missing:
         return 0.0
     return max(0.0, math.log((chunks + 1) / (min(missing) + 0.5)) / math.log((chunks + 1) / 0.5))
-
-
-def _probability(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
-
-
-def _logit(probability: float) -> float:
-    limit = 1 / (1 + math.exp(-_MAX_LOGIT))
-    clipped = min(max(probability, 1 - limit), limit)
-    return math.log(clipped / (1 - clipped))

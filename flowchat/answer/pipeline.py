@@ -244,7 +244,12 @@ class Answerer:
         said.append(sentence)
         if spoken := telling.script.say(sentence, telling.chunks, glue):
             yield spoken[0]
-            support = await self._verify(sentence, telling)
+            try:
+                support = await self._verify(sentence, telling)
+            except ModelError:
+                for event in telling.script.cite(Support(telling.chunks[0], 0.0, ""), ok=False):
+                    yield event
+                raise
             for event in telling.script.cite(support, ok=support.score >= self._settings.verify_threshold):
                 yield event
 

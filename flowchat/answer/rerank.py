@@ -45,7 +45,7 @@ def rerank(reranker: Reranker, query: str, chunks: Sequence[Chunk]) -> list[Hit]
     """
     scores = reranker.score(query, [f"{chunk.place}\n{chunk.text}" for chunk in chunks])
     hits = [
-        Hit(chunk, _probability(_logit(score) - math.log(place)), score)
+        Hit(chunk, probability(logit(score) - math.log(place)), score)
         for place, (chunk, score) in enumerate(zip(chunks, scores, strict=True), start=1)
     ]
     return sorted(hits, key=lambda hit: -hit.score)[:HITS]
@@ -93,13 +93,15 @@ def _stem(word: str) -> str:
 
 
 def _mean(one: float, other: float) -> float:
-    return _probability((_logit(one) + _logit(other)) / 2)
+    return probability((logit(one) + logit(other)) / 2)
 
 
-def _probability(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
+def probability(log_odds: float) -> float:
+    """The inverse of `logit`."""
+    return 1 / (1 + math.exp(-log_odds))
 
 
-def _logit(probability: float) -> float:
-    clipped = min(max(probability, 1e-9), 1 - 1e-9)
+def logit(share: float) -> float:
+    """The log odds of a probability, which is kept off 0 and 1."""
+    clipped = min(max(share, 1e-9), 1 - 1e-9)
     return math.log(clipped / (1 - clipped))

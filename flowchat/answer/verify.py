@@ -3,7 +3,7 @@
 A sentence is as well supported as the least of its claims. For every claim the model reads the chunk's sentences that
 share the most with it (it was trained on short premises: on a long one it scores badly), and what can be decided
 without a model, numbers, names, units, negation, is decided by rules (`checks`). A whole sentence of the chunk needs no
-model: it is entailed by identity, whatever its case and marks.
+model: it is entailed by identity, whatever its marks.
 """
 
 import re
@@ -17,7 +17,7 @@ from flowchat.engines.protocols import Verifier
 from flowchat.sentences import split_sentences
 
 _SPACE = re.compile(r"\s+")
-_MARKS = re.compile(r"[*`\"\u201c\u201d]")
+_MARKS = re.compile(r"\*\*|[`\"\u201c\u201d]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +67,6 @@ def _score(verifier: Verifier, claim: str, sentences: Sequence[str], place: str,
 
 
 def _flat(text: str) -> str:
-    """A sentence less what does not change what it says: case, emphasis, code marks, bullets, its last full stop."""
-    return _SPACE.sub(" ", _MARKS.sub("", text)).strip(" .:-").casefold()
+    """A sentence less what does not change what it says: bullet, emphasis, code marks, first capital, full stop."""
+    plain = _SPACE.sub(" ", _MARKS.sub("", text)).strip().removeprefix("- ").removesuffix(".")
+    return plain[:1].lower() + plain[1:]

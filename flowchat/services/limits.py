@@ -118,8 +118,8 @@ class Place:
 class Slots:
     """Places for answers, as many as are likely to show their first text in time.
 
-    `parallel` are always taken in. `queued` more are, while they need not wait longer than MAX_WAIT searches: so the
-    first text comes at most about twice as late as on an idle machine, and the others know at once that it won't.
+    `parallel` are always taken in. `queued` more are, while they need not wait longer than MAX_WAIT searches by what
+    the last ones took; the others know at once that their answer would come late.
     """
 
     def __init__(self, parallel: int, queued: int, clock: Callable[[], float] = time.monotonic) -> None:

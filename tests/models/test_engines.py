@@ -100,11 +100,9 @@ def test_verifier_tells_entailment_from_contradiction(verifier: Verifier) -> Non
 
 
 def test_verifier_cuts_the_premise_only(verifier: Verifier) -> None:
-    # Version 2 gives such a premise, which the product never reads, no more than .46.
-    long_premise, other, long_hypothesis = verifier.entailment(
-        [(WAL * 100, WAL), (WAL * 100, "Rabbits dig their burrows at night."), (WAL, WAL * 100)]
-    )
-    assert long_premise > 0.3 > 3 * other
+    pairs = [(WAL * 100, WAL), (WAL * 50, WAL), (WAL * 50, "Rabbits dig their burrows at night."), (WAL, WAL * 100)]
+    long_premise, cut_alike, other, long_hypothesis = verifier.entailment(pairs)
+    assert long_premise == cut_alike > other
     assert long_hypothesis == 0.0
 
 

@@ -53,13 +53,18 @@ async def fill(db: Database, embedder: FakeEmbedder) -> str:
 
 
 async def ask(
-    folder: Path, query: str, generator: FakeGenerator | None, mode: Mode = "gate", lead_quotes: int = 1
+    folder: Path,
+    query: str,
+    generator: FakeGenerator | None,
+    mode: Mode = "gate",
+    lead_quotes: int = 1,
+    verifier: FakeVerifier | None = None,
 ) -> tuple[list[Event], Answer]:
     folder.mkdir(exist_ok=True)
     path = folder / "flowchat.db"
     migrate.migrate(path)
     embedder = FakeEmbedder()
-    engines = Engines(embedder, FakeReranker(), FakeVerifier(), generator)
+    engines = Engines(embedder, FakeReranker(), verifier or FakeVerifier(), generator)
     async with open_database(path) as db:
         version = await versions.get(db, await fill(db, embedder))
         assert version is not None
@@ -146,6 +151,29 @@ def test_a_part_of_a_sentence_is_not_entailed_by_identity() -> None:
     text = "No version of it supports foreign keys."
     assert verify(Doubtful(), "supports foreign keys.", [chunk(text)]).score == 0.1
     assert verify(Doubtful(), text, [chunk(text)]).score == 1
+
+
+def test_identity_looks_through_marks_but_not_through_signs() -> None:
+    class Doubtful(FakeVerifier):
+        def entailment(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+            return [0.1 for _ in pairs]
+
+    text = "- The **default** mode is `fast`.\n- The product is a*b.\n\n-5 degrees is the limit."
+    assert verify(Doubtful(), "the default mode is fast.", [chunk(text)]).score == 1
+    for other in ("5 degrees is the limit.", "The product is ab.", "The default mode is FAST."):
+        assert verify(Doubtful(), other, [chunk(text)]).score <= 0.1
+
+
+def test_annotate_cites_what_was_said_before_the_verifier_broke(tmp_path: Path) -> None:
+    class Broken(FakeVerifier):
+        def entailment(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+            raise ModelError("verification_failed", "It broke.")
+
+    generator = writing("Unicorns graze beneath rainbows.")
+    query = "How many projects does the free plan allow?"
+    events, answer = asyncio.run(ask(tmp_path, query, generator, "annotate", verifier=Broken()))
+    assert answer.text.endswith("Unicorns graze beneath rainbows.") and answer.is_reduced
+    assert answer.citations[-1].verified is False and events[-1].name == "nli.verified"
 
 
 def test_what_the_question_is_about_must_stand_in_the_evidence(tmp_path: Path) -> None:
