@@ -60,6 +60,7 @@ def test_a_whole_run(tmp_path: Path, questions: Path, monkeypatch: pytest.Monkey
     engines = fake_engines(FakeGenerator(lambda messages: "Yes."), FakeEmbedder())
     monkeypatch.setattr(engines_load, "load_engines", lambda *_: engines)
     monkeypatch.setenv("FLOWCHAT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FLOWCHAT_MODELS_DIR", str(tmp_path / "no models"))  # so that there is nothing to compare with
     monkeypatch.setenv("FLOWCHAT_EMBEDDER", "fake-embedder")
     report = latency.run(questions, [], Amounts(4, 2, 2.0, 0.5), ANYTHING)
     measured = {measure.name: measure.value for measure in report.measures}
