@@ -64,6 +64,7 @@ class FakeGenerator:
     """Writes what `script` makes of the messages, a word at a time. `closed` counts generations that were stopped."""
 
     name = "fake-generator"
+    is_remote = False
 
     def __init__(self, script: Callable[[Sequence[dict[str, str]]], str], pause_s: float = 0) -> None:
         self._script = script

@@ -20,7 +20,7 @@ from flowchat.answer.links import shown
 from flowchat.answer.phrases import language_name, phrase
 from flowchat.answer.query import standalone_query
 from flowchat.answer.quote import Quote, says_the_same, select_quotes
-from flowchat.answer.rerank import HITS, Evidence, rank_spans, rerank
+from flowchat.answer.rerank import HITS, HURRIED_SPANS, MAX_SPANS, Evidence, rank_spans, rerank
 from flowchat.answer.retrieve import retrieve
 from flowchat.answer.script import Script, hit_data
 from flowchat.answer.verify import Support, verify
@@ -37,6 +37,7 @@ from flowchat.store.database import Database
 MAX_QUOTES = 3
 MIN_QUOTE_SCORE = 0.5  # of all but the best one
 SUGGESTIONS = 3
+MAX_SEARCHES_AHEAD = 1  # of a generation that shares their cores
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,8 @@ class Answer:
     """Filled in as the events are made; complete when they end.
 
     `query_vector` is what the question was searched by; None before that, or where there was nothing to search.
-    `verdicts` are also of sentences that were withheld. `is_reduced`: the generator was busy, late or broken, so that
-    another time the answer would say more.
+    `verdicts` are also of sentences that were withheld. `is_reduced`: the search was hurried because others waited,
+    or the generator was busy, late or broken, so that another time the answer would say more.
     """
 
     text: str = ""
@@ -97,7 +98,8 @@ class Answerer:
         yield Event("retrieval.started", {"query": question.query})
         with self._gate.interactive():
             query = standalone_query(question.query, question.history)
-            async with self._gate.search:
+            answer.is_reduced = self._gate.searches > 0
+            async with self._gate.searching():
                 own = await self._find_curated(question, query, answer)
                 hits = await self._find(query, question.versions, answer)
                 answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
@@ -107,7 +109,8 @@ class Answerer:
                     for event in self._quote_whole(own, Script(answer, ("*",))):
                         yield event
                     return
-                ranked = await to_its_end(rank_spans, self._engines.reranker, query, hits) if hits else []
+                spans = HURRIED_SPANS if self._is_hurried(answer) else MAX_SPANS
+                ranked = await to_its_end(rank_spans, self._engines.reranker, query, hits, spans) if hits else []
                 certainty = await self._certainty(question, query, ranked)
             if not ranked or certainty < self._settings.refuse_below:
                 yield self._refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
@@ -148,7 +151,12 @@ class Answerer:
             return []
         vector = await self._embed(query, answer)
         chunks = await retrieve(self._db, self._engines.embedder.name, query, vector, versions)
-        return await to_its_end(rerank, self._engines.reranker, query, chunks)
+        return await to_its_end(rerank, self._engines.reranker, query, chunks, lambda: self._is_hurried(answer))
+
+    def _is_hurried(self, answer: Answer) -> bool:
+        """Whether a search should be short: it had to wait for its turn, or somebody waits for theirs now."""
+        answer.is_reduced = answer.is_reduced or self._gate.searches > 1
+        return answer.is_reduced
 
     async def _embed(self, query: str, answer: Answer) -> Vectors:
         if answer.query_vector is None:
@@ -165,24 +173,28 @@ class Answerer:
         script, generator = telling.script, self._engines.generator
         for event in self._quote(telling.quotes[: self._settings.lead_quotes], script):
             yield event
-        if generator is not None and self._generations.locked():
-            telling.answer.is_reduced = True
-        elif generator is not None:
+        if generator is not None and await self._is_free(generator, telling.deadline):
             async with self._generations, aclosing(self._generate(generator, telling)) as events:
-                await self._let_searches_go_first(telling.deadline)
                 async for event in events:
                     yield event
+        elif generator is not None:
+            telling.answer.is_reduced = True
         if not script.has_shown:
             for event in self._quote(telling.quotes, script):
                 yield event
         if not script.has_shown:  # nothing of them may be shown
             yield self._refuse(telling.answer, telling.question.locale, "not_covered")
 
-    async def _let_searches_go_first(self, deadline: float) -> None:
-        """Wait for those who wait for their first text, in their order; this answer shows one already."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline), self._gate.search:
-                return
+    async def _is_free(self, generator: Generator, deadline: float) -> bool:
+        """Whether the model may write now: those who wait for their first text go first, this answer shows one already.
+
+        A search or two are waited for; where more visitors wait, cores that write would keep all of them waiting.
+        """
+        if not generator.is_remote and self._gate.searches <= MAX_SEARCHES_AHEAD:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._gate.let_search_go_first()
+        return not self._generations.locked() and (generator.is_remote or not self._gate.searches)
 
     def _quote(self, quotes: Sequence[Quote], script: Script) -> list[Event]:
         """A verbatim sentence is entailed by the chunk it stands in."""

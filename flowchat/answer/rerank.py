@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flowchat.answer.query import query_words
@@ -11,8 +11,10 @@ from flowchat.domain import Chunk, Hit
 from flowchat.engines.protocols import Reranker
 
 HITS = 8  # reported and cited from
+HURRIED_CHUNKS = 4  # that are read in any case
 EVIDENCE_HITS = 3  # whose spans are looked at one by one
 MAX_SPANS = 12  # of those, read by the reranker
+HURRIED_SPANS = 6  # where others wait
 HIT_COST = 0.3
 MIN_STEMMED_CHARS = 4
 MAX_EVIDENCE_CHARS = 600
@@ -37,29 +39,40 @@ class Evidence:
     score: float
 
 
-def rerank(reranker: Reranker, query: str, chunks: Sequence[Chunk]) -> list[Hit]:
+def never() -> bool:
+    return False
+
+
+def rerank(
+    reranker: Reranker, query: str, chunks: Sequence[Chunk], is_hurried: Callable[[], bool] = never
+) -> list[Hit]:
     """The HITS best chunks, best first, of candidates that come best first. Blocking.
+
+    Where others wait by then, candidates after the first HURRIED_CHUNKS are left out.
 
     The odds that the reranker gives a chunk are divided by its place among the candidates: words and vectors know
     things that it doesn't, and all together are better than each.
     """
-    scores = reranker.score(query, [f"{chunk.place}\n{chunk.text}" for chunk in chunks])
+    passages = [f"{chunk.place}\n{chunk.text}" for chunk in chunks]
+    scores = reranker.score(query, passages[:HURRIED_CHUNKS])
+    if not is_hurried():
+        scores += reranker.score(query, passages[HURRIED_CHUNKS:])
     hits = [
         Hit(chunk, probability(logit(score) - math.log(place)), score)
-        for place, (chunk, score) in enumerate(zip(chunks, scores, strict=True), start=1)
+        for place, (chunk, score) in enumerate(zip(chunks, scores, strict=False), start=1)
     ]
     return sorted(hits, key=lambda hit: -hit.score)[:HITS]
 
 
-def rank_spans(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Evidence]:
-    """The MAX_SPANS spans of the EVIDENCE_HITS best hits that share most with the query, best first. Blocking."""
+def rank_spans(reranker: Reranker, query: str, hits: Sequence[Hit], limit: int = MAX_SPANS) -> list[Evidence]:
+    """The `limit` spans of the EVIDENCE_HITS best hits that share most with the query, best first. Blocking."""
     spans = [
         (hit, span)
         for hit in hits[:EVIDENCE_HITS]
         for span in split_spans(hit.chunk.text)
         if len(span.text) <= MAX_EVIDENCE_CHARS and _says_something(span.text)
     ]
-    spans = promising(query, spans)
+    spans = promising(query, spans, limit)
     scores = reranker.score(query, [f"{hit.chunk.place}\n{span.text}" for hit, span in spans])
     ranked = [
         Evidence(hit, span, _mean(score, hit.relevance)) for (hit, span), score in zip(spans, scores, strict=True)
@@ -71,8 +84,8 @@ def _says_something(text: str) -> bool:
     return len(_WORD.findall(text)) >= MIN_EVIDENCE_WORDS or len(_UNSPACED.findall(text)) >= MIN_UNSPACED_CHARS
 
 
-def promising(query: str, spans: Sequence[tuple[Hit, Span]]) -> list[tuple[Hit, Span]]:
-    """The MAX_SPANS spans that share most with the query, in their order.
+def promising(query: str, spans: Sequence[tuple[Hit, Span]], limit: int = MAX_SPANS) -> list[tuple[Hit, Span]]:
+    """The `limit` spans that share most with the query, in their order.
 
     A shared word counts the more the fewer of the spans have it. Each hit before a span's own costs it HIT_COST.
     """
@@ -84,7 +97,7 @@ def promising(query: str, spans: Sequence[tuple[Hit, Span]]) -> list[tuple[Hit, 
         sum(weights[word] for word in words) - HIT_COST * places[hit.chunk.id]
         for (hit, _), words in zip(spans, shared, strict=True)
     ]
-    best = sorted(range(len(spans)), key=lambda number: -gains[number])[:MAX_SPANS]
+    best = sorted(range(len(spans)), key=lambda number: -gains[number])[:limit]
     return [spans[number] for number in sorted(best)]
 
 

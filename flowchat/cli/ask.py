@@ -13,7 +13,7 @@ from flowchat.app import holder, holding, open_appliance, open_context
 from flowchat.cli.models import pull_missing
 from flowchat.cli.options import json_option, print_json, tenant_option
 from flowchat.domain import Event
-from flowchat.net import appliance as client
+from flowchat.net.appliance import chat_client
 from flowchat.services import chat, validate
 from flowchat.services.derived_keys import command_line_key
 from flowchat.services.runs import Run
@@ -47,9 +47,10 @@ async def _through_appliance(
     async with open_context(settings) as app:
         actor = await actor_for_cli(app.db, tenant)
         _, secret = await command_line_key(app, actor)
-        if as_json:
-            return _show_whole(await client.ask(url, secret, question, list(sources)))
-        return await _show_live(client.stream_chat(url, secret, question, list(sources)))
+        async with chat_client(url, secret, sources) as client:
+            if as_json:
+                return _show_whole(await client.ask(question))
+            return await _show_live(client.stream(question))
 
 
 async def _alone(

@@ -26,6 +26,8 @@ BATCH_TOKENS = 128
 class LlamaCppGenerator:
     """A `Generator` whose model lies in `folder`."""
 
+    is_remote = False
+
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
         self.name = spec.name
         try:

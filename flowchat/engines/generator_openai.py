@@ -14,6 +14,8 @@ StreamChat = Callable[[str, str, dict[str, Any]], AsyncGenerator[dict[str, Any],
 class OpenAIGenerator:
     """A `Generator` that asks `model` at `base_url` (such as http://127.0.0.1:11434/v1) through `stream_chat`."""
 
+    is_remote = True
+
     def __init__(self, model: str, base_url: str, api_key: str, stream_chat: StreamChat) -> None:
         self.name = model
         self._base_url = base_url

@@ -27,6 +27,8 @@ QUIET = -1  # llama.cpp's verbosity that logs nothing
 class XllamacppGenerator:
     """A `Generator` whose model lies in `folder`; writes up to `parallel` answers at once, more wait for their turn."""
 
+    is_remote = False
+
     def __init__(self, spec: ModelSpec, folder: Path, threads: int, parallel: int) -> None:
         self.name = spec.name
         # llama.cpp's threads have the priority of the thread that starts them.

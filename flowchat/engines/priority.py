@@ -5,10 +5,10 @@ one before the generator, which goes on with answers that show a text already.
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
-NICER_BY = 5  # the scheduler gives such a thread a third of the time of one of ordinary priority
+NICER_BY = 10  # the scheduler gives such a thread a tenth of the time of one of ordinary priority
 MOST_NICE = 19
 
 
@@ -21,14 +21,32 @@ def lower_priority() -> None:
 class BulkGate:
     """Bulk work waits its turn while interactive work runs, but never for ever. Safe to use from any thread.
 
-    `search` is the turn of questions among themselves, first come, first served: every model of a search takes all
-    cores, so that two searches at once would both end when the second one does. It belongs to one event loop.
+    Questions have a turn of their own (`searching`). It belongs to one event loop.
     """
 
     def __init__(self) -> None:
         self._interactive = 0
         self._changed = threading.Condition()
-        self.search = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self.searches = 0  # those whose turn it is, or who wait for it
+
+    @asynccontextmanager
+    async def searching(self) -> AsyncIterator[None]:
+        """The turn of one question's search, first come, first served.
+
+        Every model of a search takes all cores, so that two searches at once would both end when the second one does.
+        """
+        self.searches += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self.searches -= 1
+
+    async def let_search_go_first(self) -> None:
+        """Return when the search under way, and those that wait for their turn now, have ended."""
+        async with self._turn:
+            return
 
     @contextmanager
     def interactive(self) -> Iterator[None]:

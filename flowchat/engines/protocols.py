@@ -56,9 +56,13 @@ class GenerationUsage:
 
 
 class Generator(Protocol):
-    """Writes text. Closing the iterator (or cancelling its task) stops the model."""
+    """Writes text. Closing the iterator (or cancelling its task) stops the model.
+
+    `is_remote`: another machine's cores do it, so that others' searches don't wait for it.
+    """
 
     name: str
+    is_remote: bool
 
     def generate(
         self,

@@ -1,7 +1,8 @@
-"""Cross-encoder scores through fastembed. Pairs are run one by one, for the reasons given in `embedder`."""
+"""Cross-encoder scores through fastembed. Pairs are run by themselves, for the reasons given in `embedder`."""
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fastembed.common.model_description import ModelSource
@@ -19,7 +20,8 @@ class FastembedReranker:
 
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
         _register(spec)
-        self._model = TextCrossEncoder(spec.name, threads=threads, specific_model_path=str(folder))
+        self._model = TextCrossEncoder(spec.name, threads=1, specific_model_path=str(folder))
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rerank")
         self._query_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._query_tokenizer.no_truncation()
         self._query_tokenizer.no_padding()
@@ -27,8 +29,12 @@ class FastembedReranker:
         pair_tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
 
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
-        logits = self._model.rerank(self._shortened(query), passages, batch_size=1)
-        return [_sigmoid(logit) for logit in logits]
+        query = self._shortened(query)
+
+        def score(passage: str) -> float:
+            return _sigmoid(next(iter(self._model.rerank(query, [passage], batch_size=1))))
+
+        return list(self._pool.map(score, passages))
 
     def _shortened(self, query: str) -> str:
         offsets = self._query_tokenizer.encode(query, add_special_tokens=False).offsets

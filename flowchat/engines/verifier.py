@@ -1,11 +1,12 @@
 """Entailment probabilities from a cross-encoder, through ONNX Runtime.
 
-Pairs are run one by one, for the reasons given in `embedder`. Labels, longest input and input names are in the model's
-config.json.
+Pairs are run by themselves, for the reasons given in `embedder`. Labels, longest input and input names are in the
+model's config.json.
 """
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,14 @@ class OnnxVerifier:
         self._hypothesis_tokenizer.no_truncation()
         self._hypothesis_tokenizer.no_padding()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
         self._session = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
     def entailment(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        return [self._probability(premise, hypothesis) for premise, hypothesis in pairs]
+        return list(self._pool.map(self._probability, *zip(*pairs, strict=True))) if pairs else []
 
     def _probability(self, premise: str, hypothesis: str) -> float:
         tokens = len(self._hypothesis_tokenizer.encode(hypothesis, add_special_tokens=False).ids)

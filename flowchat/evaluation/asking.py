@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from flowchat import settings as settings_table
 from flowchat.app import holder, holding, open_appliance, open_context
 from flowchat.domain import Event
-from flowchat.net import appliance as client
+from flowchat.net.appliance import chat_client
 from flowchat.services import chat, validate
 from flowchat.services.context import Appliance
 from flowchat.services.derived_keys import command_line_key
@@ -27,7 +27,8 @@ async def asking(sources: Sequence[str], url: str = "", key: str = "") -> AsyncI
             _, key = await command_line_key(context, await actor_for_cli(context.db, None))
         url = running.url
     if url:
-        yield lambda query: client.stream_chat(url.rstrip("/"), key, query, list(sources))
+        async with chat_client(url.rstrip("/"), key, sources) as client:
+            yield client.stream
     else:
         with holding(settings.data_dir):
             async with _alone(settings, sources) as ask:

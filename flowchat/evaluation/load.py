@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 
 from flowchat.errors import FlowChatError
-from flowchat.net.appliance import stream_chat
+from flowchat.net.appliance import ChatClient, chat_client
 
 GRACE_S = 150.0  # for answers that were begun in time
 
@@ -22,7 +22,7 @@ GRACE_S = 150.0  # for answers that were begun in time
 class Plan:
     """With a `rate_per_s`, questions come at that rate for `seconds`, whatever becomes of those before (open loop).
 
-    Without one, each is asked once, by `at_once` clients that wait for their answers (closed loop).
+    Without one, each is asked once, by `at_once` visitors that wait for their answers (closed loop).
     """
 
     url: str
@@ -76,41 +76,42 @@ async def apply(plan: Plan) -> Load:
 
 
 async def _apply(plan: Plan) -> Load:
-    began = time.perf_counter()
-    answers = await (_open_loop(plan) if plan.rate_per_s else _closed_loop(plan))
-    return Load(time.perf_counter() - began, answers)
+    async with chat_client(plan.url, plan.key, plan.sources) as client:
+        began = time.perf_counter()
+        answers = await (_open_loop if plan.rate_per_s else _closed_loop)(plan, client)
+        return Load(time.perf_counter() - began, answers)
 
 
-async def _closed_loop(plan: Plan) -> list[Timed]:
+async def _closed_loop(plan: Plan, client: ChatClient) -> list[Timed]:
     answers: list[Timed] = []
     left = iter(plan.questions)
 
-    async def client() -> None:
+    async def visitor() -> None:
         for question in left:
-            answers.append(await _ask(plan, question))
+            answers.append(await _ask(client, question))
 
-    await asyncio.gather(*(client() for _ in range(plan.at_once)))
+    await asyncio.gather(*(visitor() for _ in range(plan.at_once)))
     return answers
 
 
-async def _open_loop(plan: Plan) -> list[Timed]:
+async def _open_loop(plan: Plan, client: ChatClient) -> list[Timed]:
     began = asyncio.get_running_loop().time()
     asking = []
     for number, question in enumerate(islice(cycle(plan.questions), max(1, int(plan.rate_per_s * plan.seconds)))):
         await asyncio.sleep(began + number / plan.rate_per_s - asyncio.get_running_loop().time())
-        asking.append(asyncio.create_task(_ask(plan, question)))
+        asking.append(asyncio.create_task(_ask(client, question)))
     done, late = await asyncio.wait(asking, timeout=GRACE_S)
     for task in late:
         task.cancel()
     return [task.result() for task in done] + [Timed(None, None, GRACE_S, code="never_ended")] * len(late)
 
 
-async def _ask(plan: Plan, question: str) -> Timed:
+async def _ask(client: ChatClient, question: str) -> Timed:
     began = time.perf_counter()
     first_event_s = first_text_s = None
     refusal, tokens_out, code = False, 0, ""
     try:
-        async with aclosing(stream_chat(plan.url, plan.key, question, plan.sources)) as events:
+        async with aclosing(client.stream(question)) as events:
             async for event in events:
                 at_s = time.perf_counter() - began
                 first_event_s = at_s if first_event_s is None else first_event_s

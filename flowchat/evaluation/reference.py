@@ -34,6 +34,7 @@ class RecordingGenerator:
 
     def __init__(self, generator: Generator) -> None:
         self.name = generator.name
+        self.is_remote = generator.is_remote
         self.prompts: list[Prompt] = []
         self._generator = generator
 

@@ -43,6 +43,7 @@ class ObeyingGenerator:
     """
 
     name = "obeying"
+    is_remote = False
 
     def __init__(self, secrets: str) -> None:
         self._secrets = secrets

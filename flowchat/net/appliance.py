@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,41 +36,55 @@ async def _is_live(client: httpx.AsyncClient, url: str) -> bool:
         return False
 
 
-async def stream_chat(url: str, key: str, query: str, sources: list[str]) -> AsyncGenerator[Event, None]:
-    """The events of an answer. Raises FlowChatError: what the appliance says, or that it can't be reached."""
-    async with _chat(url, key, query, sources, "text/event-stream") as response:
-        name = ""
-        async for line in stream_lines(response):
-            field, _, value = line.partition(": ")
-            if field == "event":
-                name = value
-            elif field == "data":
-                yield Event(name, json.loads(value))
+class ChatClient:
+    """Asks one appliance with one key; `sources` are ids or slugs, none for all. Keeps its connections, as browsers do.
 
+    Its calls raise FlowChatError: what the appliance says, or that it can't be reached.
+    """
 
-async def ask(url: str, key: str, query: str, sources: list[str]) -> dict[str, Any]:
-    """The finished answer, as the contract's JSON. Raises what `stream_chat` raises."""
-    async with _chat(url, key, query, sources, "application/json") as response:
-        answer: dict[str, Any] = json.loads(await response.aread())
-        return answer
+    def __init__(self, http: httpx.AsyncClient, url: str, key: str, sources: Sequence[str]) -> None:
+        self._http = http
+        self._url = f"{url}/v1/chat"
+        self._key = key
+        self._sources = list(sources)
+
+    async def stream(self, query: str) -> AsyncGenerator[Event, None]:
+        """The events of an answer."""
+        async with self._post(query, "text/event-stream") as response:
+            name = ""
+            async for line in stream_lines(response):
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    yield Event(name, json.loads(value))
+
+    async def ask(self, query: str) -> dict[str, Any]:
+        """The finished answer, as the contract's JSON."""
+        async with self._post(query, "application/json") as response:
+            answer: dict[str, Any] = json.loads(await response.aread())
+            return answer
+
+    @asynccontextmanager
+    async def _post(self, query: str, accept: str) -> AsyncIterator[httpx.Response]:
+        body = {"query": query, **({"source": self._sources} if self._sources else {})}
+        headers = {"X-FlowChat-Key": self._key, "Accept": accept}
+        try:
+            async with self._http.stream("POST", self._url, json=body, headers=headers) as response:
+                if response.status_code != 200:
+                    raise _problem(await response.aread(), response.status_code)
+                yield response
+        except httpx.TransportError as error:
+            reason = f"The appliance at {self._url} can't be reached ({str(error) or type(error).__name__})."
+            raise FlowChatError("unreachable", reason, status=503) from None
 
 
 @asynccontextmanager
-async def _chat(url: str, key: str, query: str, sources: list[str], accept: str) -> AsyncIterator[httpx.Response]:
-    body = {"query": query, **({"source": sources} if sources else {})}
-    headers = {"X-FlowChat-Key": key, "Accept": accept}
+async def chat_client(url: str, key: str, sources: Sequence[str]) -> AsyncIterator[ChatClient]:
     timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    try:
-        async with (
-            httpx.AsyncClient(trust_env=False, timeout=timeout) as client,
-            client.stream("POST", f"{url}/v1/chat", json=body, headers=headers) as response,
-        ):
-            if response.status_code != 200:
-                raise _problem(await response.aread(), response.status_code)
-            yield response
-    except httpx.TransportError as error:
-        reason = str(error) or type(error).__name__
-        raise FlowChatError("unreachable", f"The appliance at {url} can't be reached ({reason}).", status=503) from None
+    unlimited = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(trust_env=False, timeout=timeout, limits=unlimited) as http:
+        yield ChatClient(http, url, key, sources)
 
 
 def _problem(body: bytes, status: int) -> FlowChatError:

@@ -14,7 +14,8 @@ RESTART_RETRY_AFTER_S = 30
 _HOST_BITS = 64
 FIRST_GUESS_S = 1.0  # what a search takes on two cores, until some were timed
 NEWEST_WEIGHT = 0.2
-MAX_WAIT = 0.6  # searches; they take somewhat longer while others' answers are generated
+MAX_WAIT = 1.0  # searches
+OVERLOADED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,10 @@ class Place:
 class Slots:
     """Places for answers, as many as are likely to show their first text in time.
 
-    `parallel` are always taken in. `queued` more are, while they need not wait longer than MAX_WAIT searches by what
-    the last ones took; the others know at once that their answer would come late.
+    `parallel` are taken in whatever comes, and `queued` more while they need not wait longer than MAX_WAIT searches, by
+    what the last ones took; the others know at once that their answer would come late. For OVERLOADED_S after somebody
+    was turned away, all are taken in by their wait alone: a handful who come together may queue, a crowd would make
+    everybody wait as long as the last of a full queue.
     """
 
     def __init__(self, parallel: int, queued: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -130,6 +133,7 @@ class Slots:
         self._searching: list[Place] = []  # without a text yet, first come first
         self._turn_began = 0.0  # when the first of these came, or became the first
         self._search_s = FIRST_GUESS_S
+        self._turned_away_at = -math.inf
 
     @property
     def expected_wait_s(self) -> float:
@@ -142,8 +146,12 @@ class Slots:
     def check_free(self) -> None:
         """Raises Busy (503) when another answer would come too late."""
         wait_s = self.expected_wait_s
-        if self._taken < self._parallel or (self._taken < self._limit and wait_s <= MAX_WAIT * self._search_s):
+        is_overloaded = self._clock() < self._turned_away_at + OVERLOADED_S
+        if self._taken < self._limit and wait_s <= MAX_WAIT * self._search_s:
             return
+        if self._taken < self._parallel and not is_overloaded:
+            return
+        self._turned_away_at = self._clock()
         raise Busy(
             "The machine is answering as many questions as it can. Ask again in a few seconds.",
             retry_after_s=math.ceil(wait_s + self._search_s),

@@ -60,6 +60,17 @@ async def ask(
     lead_quotes: int = 1,
     verifier: FakeVerifier | None = None,
 ) -> tuple[list[Event], Answer]:
+    return (await ask_at_once(folder, [query], generator, mode, lead_quotes, verifier))[0]
+
+
+async def ask_at_once(
+    folder: Path,
+    queries: Sequence[str],
+    generator: FakeGenerator | None,
+    mode: Mode = "gate",
+    lead_quotes: int = 1,
+    verifier: FakeVerifier | None = None,
+) -> list[tuple[list[Event], Answer]]:
     folder.mkdir(exist_ok=True)
     path = folder / "flowchat.db"
     migrate.migrate(path)
@@ -69,9 +80,13 @@ async def ask(
         version = await versions.get(db, await fill(db, embedder))
         assert version is not None
         answerer = Answerer(Settings(lead_quotes=lead_quotes, refuse_below=0.3), db, engines, BulkGate())
-        answer = Answer()
-        question = Question(query, (), (version,), mode, "en", "ten_1", (), False)
-        return [event async for event in answerer.answer(question, answer)], answer
+
+        async def one(query: str) -> tuple[list[Event], Answer]:
+            answer = Answer()
+            question = Question(query, (), (version,), mode, "en", "ten_1", (), False)
+            return [event async for event in answerer.answer(question, answer)], answer
+
+        return await asyncio.gather(*map(one, queries))
 
 
 def test_quotes_open_and_only_entailed_sentences_follow(tmp_path: Path) -> None:
@@ -126,6 +141,18 @@ def test_refuses_what_the_site_does_not_say(tmp_path: Path) -> None:
 def test_without_a_generator_it_quotes(tmp_path: Path) -> None:
     _, answer = asyncio.run(ask(tmp_path, "How many projects does the free plan allow?", None, lead_quotes=0))
     assert answer.text.startswith("The free plan allows three projects.")
+
+
+def test_where_many_wait_answers_are_quotes_and_the_last_one_is_whole(tmp_path: Path) -> None:
+    queries = ["How many projects does the free plan allow?"] * 4
+    generator = writing("Paid plans have no limit.")
+    answers = [answer for _, answer in asyncio.run(ask_at_once(tmp_path / "own", queries, generator))]
+    assert all(answer.text.startswith("The free plan allows three projects.") for answer in answers)
+    assert all(answer.is_reduced for answer in answers)
+    assert [bool(answer.tokens_out) for answer in answers] == [False, False, True, True]
+    generator.is_remote = True
+    answers = [answer for _, answer in asyncio.run(ask_at_once(tmp_path / "remote", queries, generator))]
+    assert all(answer.tokens_out for answer in answers)
 
 
 def break_down(messages: object) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from flowchat.errors import Busy, FlowChatError
-from flowchat.services.limits import Policy, RateLimiter, Slots, headers, visitor_of
+from flowchat.services.limits import OVERLOADED_S, Policy, RateLimiter, Slots, headers, visitor_of
 
 
 class Clock:
@@ -120,6 +120,25 @@ def test_only_who_need_not_wait_long_is_taken_in_beyond_the_first() -> None:
     for place in places:
         place.release()
     assert [slots.reserve() for _ in range(2)]
+
+
+def test_a_crowd_is_taken_in_by_its_wait_alone() -> None:
+    clock = Clock()
+    slots = Slots(3, 8, clock)
+    handful = [slots.reserve() for _ in range(3)]
+    with pytest.raises(Busy):
+        slots.reserve()
+    for place in handful[:2]:
+        place.show()
+        place.release()
+    slots.reserve()  # one waits
+    with pytest.raises(Busy):
+        slots.reserve()  # although only two of three places are taken
+    clock.now += 0.5
+    with pytest.raises(Busy):
+        slots.reserve()
+    clock.now += OVERLOADED_S
+    slots.reserve()
 
 
 def test_what_searches_take_is_learned() -> None:

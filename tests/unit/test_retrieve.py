@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from flowchat.answer.rerank import HITS, MAX_SPANS, rank_spans, rerank
+from flowchat.answer.rerank import HITS, HURRIED_CHUNKS, MAX_SPANS, rank_spans, rerank
 from flowchat.answer.retrieve import distinct, fuse
 from flowchat.domain import Chunk, Hit
 
@@ -18,8 +18,9 @@ class Scores:
         self.asked: list[str] = []
 
     def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        first = len(self.asked)
         self.asked += passages
-        return [self._scores[number % len(self._scores)] for number in range(len(passages))]
+        return [self._scores[number % len(self._scores)] for number in range(first, len(self.asked))]
 
 
 def chunk(number: int, text: str, title: str = "Plans") -> Chunk:
@@ -63,6 +64,13 @@ def test_the_place_among_the_candidates_counts() -> None:
     assert best_last[0].chunk == chunks[11] and [hit.score for hit in best_last] == sorted(
         (hit.score for hit in best_last), reverse=True
     )
+
+
+def test_a_hurried_reranking_reads_the_first_candidates_only() -> None:
+    chunks = [chunk(number, f"text {number}") for number in range(10)]
+    reranker = Scores([0.5] * 9 + [0.999])
+    hits = rerank(reranker, "query", chunks, lambda: True)
+    assert len(hits) == len(reranker.asked) == HURRIED_CHUNKS
 
 
 def test_only_promising_spans_are_read() -> None:
