@@ -56,6 +56,13 @@ def get_page(name: str) -> DocsPage:
     return found
 
 
+def neighbours(page: DocsPage) -> tuple[DocsPage | None, DocsPage | None]:
+    """The document before a document and the one after it, in the order for reading."""
+    pages = list_pages()
+    place = pages.index(page)
+    return pages[place - 1] if place else None, pages[place + 1] if place + 1 < len(pages) else None
+
+
 async def are_answerable(app: Context) -> bool:
     """Whether the source `docs` is indexed: that takes a moment after the first start."""
     source = await sources.builtin(app.db)
