@@ -11,7 +11,7 @@ const STEPS = {
   "stream.done": "done",
 };
 const BEST = 5; // passages that are shown without asking
-const EXCERPT_CHARS = 70;
+const EXCERPT_CHARS = 160;
 const SVG = "http://www.w3.org/2000/svg";
 
 export class TrailView {
@@ -86,7 +86,7 @@ export class TrailView {
       this.lines.set(sentence, line);
       this.verdicts.append(line);
     }
-    this.lines.get(sentence)?.replaceChildren(make("span", { className: "said" }, excerpt(sentence.text)), " checking…");
+    this.lines.get(sentence)?.replaceChildren(make("span", { className: "said" }, excerpt(sentence.text)), make("span", { className: "why" }, "checking…"));
     this.tell("write", `${count(this.reading.sentences.length, "sentence")} so far; the language model may add more.`);
   }
 

@@ -10,11 +10,11 @@ from flowchat.web.current import appliance
 blueprint = Blueprint("pages", __name__)
 
 EXAMPLES = (
-    "How does FlowChat check its answers?",
-    "How do I crawl my own website?",
+    "How are answers checked?",
+    "How do I crawl my website?",
     "What does FlowChat need to run?",
     "How do I verify a webhook?",
-    "Who won the World Cup in 1998?",
+    "Who won the 1998 World Cup?",
 )
 
 
