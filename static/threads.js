@@ -40,10 +40,10 @@ export class Threads {
   }
 
   draw() {
-    const box = this.stage.getBoundingClientRect();
+    const box = this.svg.getBoundingClientRect();
     const right = this.answer.getBoundingClientRect().right - box.left;
     const left = this.trail.getBoundingClientRect().left - box.left;
-    const isBeside = left > right && this.trail.open;
+    const isBeside = box.width > 0 && this.trail.open;
     const marks = new Map(isBeside ? [...this.answer.querySelectorAll(".mark")].map((mark) => [mark.textContent, mark]) : []);
     for (const [ref, path] of this.paths) {
       if (marks.has(ref)) continue;

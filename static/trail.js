@@ -159,7 +159,9 @@ export class TrailView {
     for (const step of Object.values(this.steps)) {
       if (step.dataset.state === "active") step.dataset.state = "failed";
     }
-    this.tell("done", state);
+    const { length } = this.reading.sentences;
+    if (length) this.tell("write", `${count(length, "sentence")} shown until then.`);
+    this.tell("done", `${state}.`);
     this.steps.done.dataset.state = "failed";
     this.summary.textContent = `${state}, ${milliseconds(elapsed)}`;
   }

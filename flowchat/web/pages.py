@@ -10,9 +10,9 @@ from flowchat.web.current import appliance
 blueprint = Blueprint("pages", __name__)
 
 EXAMPLES = (
-    "How are answers checked?",
+    "How does FlowChat check its answers?",
     "How do I crawl my website?",
-    "What does FlowChat need to run?",
+    "What does it need to run?",
     "How do I verify a webhook?",
     "Who won the 1998 World Cup?",
 )
