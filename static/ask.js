@@ -38,7 +38,7 @@ query.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") running?.abort();
+  if (event.key === "Escape" && !event.isComposing) running?.abort();
 });
 
 stop.addEventListener("click", () => running?.abort());
