@@ -30,6 +30,7 @@ async def test_finding_one_s_way(tmp_path: Path) -> None:
         await page.get_by_label("Ask the documentation").fill("What is billed?")
         await page.keyboard.press("Enter")
         await expect(page.get_by_label("Ask FlowChat")).to_have_value("What is billed?")
+        await page.wait_for_load_state("networkidle")  # else the server is left in the middle of a file
 
 
 async def test_code_is_copied(tmp_path: Path) -> None:

@@ -103,7 +103,6 @@ async def browsing(served: Served, *, is_offline_expected: bool = False, **conte
         page.on("pageerror", lambda error: errors.append(str(error)))
         try:
             yield page
-            await page.wait_for_load_state()  # the server must not be left with half of a file
         finally:
             await browser.close()
     assert errors == []
