@@ -137,7 +137,7 @@ export class TrailView {
     const { end, sentences, cited, withheld } = this.reading;
     if (end.refusal) {
       for (const line of this.lines.values()) line.remove();
-      this.tell("write", "Nothing: the passages most likely do not answer the question.");
+      this.tell("write", "Only the refusal: the passages most likely do not answer the question.");
       this.tell("cite", "Nothing to cite.");
       this.tell("check", "Nothing to check.");
       ["write", "cite", "check"].forEach((name) => (this.steps[name].dataset.state = "skipped"));
