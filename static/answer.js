@@ -1,166 +1,119 @@
-// One question with its answer, built from the events of the chat stream. Text only ever enters as text nodes.
+// One question with its answer, drawn from the events of the chat stream.
+
+import { count, headingOf, make, makeLink, makeMark, milliseconds, setVerdict, titleOf } from "./dom.js";
 
 const STATES = {
   "retrieval.started": "Searching the documentation…",
-  "retrieval.reranked": "Writing, and checking each sentence…",
+  "retrieval.reranked": "Passages found. Deciding whether they answer the question…",
+  "nli.verified": "Checked so far. The language model may add a sentence, if a page supports it…",
 };
+const FENCE = /```[^\n]*\n([\s\S]*?)\n?```/;
 
 export class AnswerView {
-  constructor(question, announcer) {
-    this.announcer = announcer;
-    this.isDone = false;
-    this.chunks = new Map();
-    this.marks = new Map();
-    this.refsOf = new Map();
-    this.withheld = 0;
+  constructor(element, question, reading) {
+    this.element = element;
+    this.reading = reading;
+    this.drawn = new Map(); // sentence -> its element
     this.state = make("p", { className: "state" }, "Asking…");
-    this.text = make("p", { className: "text" });
-    this.element = make("article", { className: "answer" }, make("h2", {}, question), this.state, this.text);
-    this.element.setAttribute("aria-busy", "true");
+    this.text = make("div", { className: "text" });
+    this.more = make("div", { className: "more" });
+    const title = make("h3", { id: "answer-title" }, question);
+    element.replaceChildren(title, this.state, this.text, this.more);
+    element.setAttribute("aria-busy", "true");
+    delete element.dataset.outcome;
+    element.hidden = false;
   }
 
-  show(event, data) {
+  show(event, sentence) {
     if (STATES[event]) this.state.textContent = STATES[event];
-    if (event === "retrieval.reranked") data.chunks.forEach((chunk) => this.chunks.set(chunk.id, chunk));
-    else if (event === "generation.token") this.text.append(data.text);
-    else if (event === "generation.cited") this.cite(data);
-    else if (event === "nli.verified") this.verify(data);
-    else if (event === "error") this.failed(data.message);
-    else if (event === "stream.done" && !this.isDone) this.done(data);
+    if (sentence) this.draw(sentence);
   }
 
-  cite({ ref, chunkId }) {
-    const mark = makeMark(ref, this.chunks.get(chunkId));
-    mark.dataset.chunk = chunkId;
-    this.text.append(mark);
-    this.marks.set(ref, mark);
-    this.refsOf.set(chunkId, [...(this.refsOf.get(chunkId) ?? []), ref]);
+  draw(sentence) {
+    const element = this.drawn.get(sentence) ?? this.place(sentence);
+    element.replaceChildren(...pieces(sentence.text.trim()), ...sentence.refs.map((cited) => this.mark(cited)));
+    if (sentence.refs.length) element.dataset.ok = String(sentence.refs.every((cited) => cited.ok));
   }
 
-  verify({ ref, ok, evidence }) {
-    const mark = this.marks.get(ref);
-    if (!mark) {
-      this.withheld += 1; // a sentence that is not shown
-      return;
-    }
-    setVerdict(mark, ok);
-    if (ok && evidence) this.chunks.get(mark.dataset.chunk).quote = evidence;
+  place(sentence) {
+    const startsParagraph = !this.drawn.size || /^\s*\n\s*\n/.test(sentence.text);
+    const paragraph = startsParagraph ? make("div", { className: "paragraph" }) : this.text.lastElementChild;
+    const element = make("span", { className: "sentence" });
+    if (startsParagraph) this.text.append(paragraph);
+    else paragraph.append(" ");
+    paragraph.append(element);
+    this.drawn.set(sentence, element);
+    return element;
   }
 
-  done({ refusal, suggestions }) {
-    if (refusal) this.end("refused", "No answer in the documentation");
-    else this.end("answered", verdict([...this.marks.values()]));
+  mark({ ref, chunkId, ok }) {
+    const mark = makeMark(ref, chunkId, titleOf(this.reading.chunks.get(chunkId)));
+    if (ok !== null) setVerdict(mark, ok);
+    return mark;
+  }
+
+  finish() {
+    const { refusal, reason, suggestions } = this.reading.end;
+    if (refusal) this.settle("refused", reason === "not_ready" ? "Not indexed yet" : "Refused: the documentation does not say");
+    else this.settle("answered", verdict(this.reading));
     if (refusal && suggestions?.length) this.addSuggestions(suggestions);
     if (!refusal) this.addSources();
-    this.addWithheld();
-    this.addConsidered();
-    this.announcer.textContent = (refusal ? "" : "Answer: ") + spoken(this.text);
+    const { withheld } = this.reading;
+    if (withheld.length) {
+      const sentences = count(withheld.length, "sentence of the language model was", "sentences of the language model were");
+      this.more.append(make("p", { className: "withheld" }, `${sentences} withheld: no page entails what it said.`));
+    }
   }
 
-  failed(message) {
-    this.end("failed", "No answer");
-    this.element.append(make("p", { className: "failure" }, message));
-    this.announcer.textContent = message;
+  /** `message`: what happened and what to do. What was shown until then stays. */
+  fail(state, message) {
+    this.settle("failed", state);
+    this.more.append(make("p", { className: "failure" }, message));
   }
 
-  stopped() {
-    this.end("stopped", "Stopped");
-    this.announcer.textContent = "Stopped.";
+  stop() {
+    this.settle("stopped", this.drawn.size ? "Stopped. What is shown was checked." : "Stopped");
   }
 
-  end(outcome, state) {
-    this.isDone = true;
+  settle(outcome, state) {
     this.element.setAttribute("aria-busy", "false");
     this.element.dataset.outcome = outcome;
     this.state.textContent = state;
   }
 
   addSources() {
-    const items = [...this.refsOf].map(([id, refs]) => this.makeSource(this.chunks.get(id), refs));
-    if (items.length) this.element.append(make("h3", {}, "Sources"), make("ol", { className: "sources" }, ...items));
+    const refsOf = Map.groupBy(this.reading.cited, (cited) => cited.chunkId);
+    const items = [...refsOf].map(([id, refs]) => this.source(this.reading.chunks.get(id), refs));
+    if (items.length) this.more.append(make("h4", {}, "Sources"), make("ul", { className: "sources" }, ...items));
   }
 
-  makeSource(chunk, refs) {
-    const marks = make("span", {}, ...refs.map((ref) => this.marks.get(ref).cloneNode(true)));
-    const title = make("span", {}, makeLink(chunk));
+  source(chunk, refs) {
+    const place = make("span", {}, makeLink(chunk));
     const heading = headingOf(chunk);
-    if (heading) title.append(make("span", { className: "where" }, ` › ${heading}`));
-    const item = make("li", {}, marks, title);
-    if (chunk.quote) item.append(make("q", {}, chunk.quote));
-    return item;
-  }
-
-  addWithheld() {
-    if (!this.withheld) return;
-    const [what, its] = this.withheld === 1 ? ["One sentence was", "its source doesn’t"] : [`${this.withheld} sentences were`, "the sources don’t"];
-    this.element.append(make("p", { className: "withheld" }, `${what} held back: ${its} support what it said.`));
-  }
-
-  addConsidered() {
-    const rest = [...this.chunks.values()].filter((chunk) => !this.refsOf.has(chunk.id));
-    if (!rest.length) return;
-    const items = rest.map((chunk) => {
-      const meter = make("meter", { min: 0, max: 1, value: chunk.score, title: `relevance ${chunk.score.toFixed(2)}` });
-      meter.setAttribute("aria-label", "relevance");
-      const place = make("span", {}, makeLink(chunk));
-      const heading = headingOf(chunk);
-      if (heading) place.append(` › ${heading}`);
-      return make("li", {}, place, meter);
-    });
-    const summary = make("summary", {}, `${rest.length} other ${rest.length === 1 ? "passage" : "passages"} considered`);
-    this.element.append(make("details", { className: "considered" }, summary, make("ol", {}, ...items)));
+    if (heading) place.append(make("span", { className: "where" }, ` › ${heading}`));
+    return make("li", {}, make("span", { className: "refs" }, refs.map(({ ref }) => ref).join(", ")), place);
   }
 
   addSuggestions(suggestions) {
     const items = suggestions.map((page) => make("li", {}, makeLink(page)));
-    this.element.append(make("h3", {}, "Pages that come closest"), make("ul", { className: "suggestions" }, ...items));
+    this.more.append(make("h4", {}, "Nearest pages"), make("ul", { className: "suggestions" }, ...items));
   }
 }
 
-function verdict(marks) {
-  const unsupported = marks.filter((mark) => mark.dataset.ok !== "true").length;
-  if (unsupported) return `${unsupported} of ${marks.length} sentences not supported by a source`;
-  return marks.length === 1 ? "Supported by its source" : `${marks.length} citations, each checked against its source`;
+/** Nodes of a sentence's text, its fenced code as code. */
+function pieces(text) {
+  const found = FENCE.exec(text);
+  if (!found) return [text];
+  const code = make("pre", {}, make("code", {}, found[1]));
+  code.tabIndex = 0;
+  const before = text.slice(0, found.index).trim();
+  return [before, code, ...pieces(text.slice(found.index + found[0].length).trim())];
 }
 
-function makeMark(ref, chunk) {
-  const mark = make("a", { className: "mark", href: safeUrl(chunk?.url), title: titleOf(chunk) }, String(ref));
-  mark.setAttribute("aria-label", `Source ${ref}: ${titleOf(chunk)}`);
-  return mark;
-}
-
-function setVerdict(mark, ok) {
-  mark.dataset.ok = String(ok);
-  mark.setAttribute("aria-label", `${mark.getAttribute("aria-label")}, ${ok ? "supported" : "not supported"}`);
-}
-
-function makeLink(page) {
-  return make("a", { href: safeUrl(page?.url) }, titleOf(page));
-}
-
-function titleOf(page) {
-  return page?.title || page?.url || "Source";
-}
-
-function headingOf(chunk) {
-  const heading = Array.isArray(chunk?.heading) ? chunk.heading.at(-1) : chunk?.heading;
-  return heading && heading !== chunk.title ? heading : "";
-}
-
-function safeUrl(url) {
-  if (!url || !URL.canParse(url, location.href)) return "#";
-  const parsed = new URL(url, location.href);
-  return ["http:", "https:"].includes(parsed.protocol) ? parsed.href : "#";
-}
-
-function spoken(element) {
-  const copy = element.cloneNode(true);
-  copy.querySelectorAll(".mark").forEach((mark) => mark.remove());
-  return copy.textContent;
-}
-
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
+function verdict({ sentences, cited, times }) {
+  const unsupported = cited.filter((one) => !one.ok).length;
+  if (unsupported) return `${unsupported} of ${count(cited.length, "sentence")} not supported by a page`;
+  const [firstText] = times["generation.token"];
+  const each = sentences.length === 1 ? "supported by its page" : "each supported by its page";
+  return `${count(sentences.length, "sentence")}, ${each}; the first after ${milliseconds(firstText)}`;
 }

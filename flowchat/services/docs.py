@@ -1,7 +1,9 @@
 """FlowChat's own documentation, for people: the same documents that the source `docs` is made of."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 
 from flowchat.errors import NotFound
 from flowchat.ingest.documents import DOCS_PREFIX, builtin_documents
@@ -13,19 +15,32 @@ from flowchat.store import sources
 _GROUPS = {
     "Start": ("overview", "quick-start"),
     "Content": ("crawling", "sources-api", "conversations"),
-    "Ask": ("chat-api", "keys", "verification"),
+    "Ask": ("chat-api", "widget", "keys", "verification"),
     "API": ("api", "webhooks", "usage", "tenants"),
     "Operate": ("operating", "settings", "command-line", "models", "security"),
 }
 _REST = "More"
+_HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>')
+_FIRST_PARAGRAPH = re.compile(r"</h1>\n<p>(.*?)</p>", re.DOTALL)
+_TAG = re.compile(r"<[^>]+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading of a document; `anchor` leads to it."""
+
+    anchor: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
 class DocsPage:
-    """One document; `path` is its address here."""
+    """One document; `path` is its address here, `summary` its first paragraph (plain text, may be empty)."""
 
     name: str
     title: str
+    summary: str
+    sections: tuple[Section, ...]
     html: str
 
     @property
@@ -56,6 +71,13 @@ def get_page(name: str) -> DocsPage:
     return found
 
 
+def neighbours(page: DocsPage) -> tuple[DocsPage | None, DocsPage | None]:
+    """The document before a document and the one after it, in the order for reading."""
+    pages = list_pages()
+    place = pages.index(page)
+    return pages[place - 1] if place else None, pages[place + 1] if place + 1 < len(pages) else None
+
+
 async def are_answerable(app: Context) -> bool:
     """Whether the source `docs` is indexed: that takes a moment after the first start."""
     source = await sources.builtin(app.db)
@@ -63,4 +85,23 @@ async def are_answerable(app: Context) -> bool:
 
 
 def _rendered(name: str, text: str) -> DocsPage:
-    return DocsPage(name, extract_markdown(text).title or name, render_markdown(text))
+    html = render_markdown(text)
+    first = _FIRST_PARAGRAPH.search(html)
+    return DocsPage(
+        name,
+        title=extract_markdown(text).title or name,
+        summary=_plain(first[1]) if first else "",
+        sections=tuple(Section(anchor, _plain(heading)) for anchor, heading in _HEADING.findall(html)),
+        html=_HEADING.sub(_with_link, html),
+    )
+
+
+def _with_link(heading: re.Match[str]) -> str:
+    """A heading that can be linked to, with that link."""
+    anchor, content = heading.groups()
+    link = f'<a class="anchor" href="#{anchor}" aria-labelledby="{anchor}"></a>'
+    return f'<div class="heading"><h2 id="{anchor}">{content}</h2>{link}</div>'
+
+
+def _plain(html: str) -> str:
+    return " ".join(unescape(_TAG.sub("", html)).split())

@@ -1,8 +1,9 @@
-"""What people see in a browser: a page to ask the documentation, and the documentation."""
+"""What people see in a browser: the homepage with its live demo, and the documentation."""
 
-from quart import Blueprint, render_template
+from quart import Blueprint, render_template, request
 
 from flowchat.services import docs, homepage
+from flowchat.services.chat import MAX_QUERY_CHARS
 from flowchat.services.tenants import DOCS_SLUG
 from flowchat.web.current import appliance
 
@@ -10,20 +11,24 @@ blueprint = Blueprint("pages", __name__)
 
 EXAMPLES = (
     "How does FlowChat check its answers?",
-    "How do I crawl my own website?",
-    "Which events does the chat stream send?",
+    "How do I crawl my website?",
     "What does it need to run?",
+    "How do I verify a webhook?",
+    "Who won the 1998 World Cup?",
 )
 
 
 @blueprint.get("/")
 async def home() -> str:
+    """With `?q=`, that question stands in the box, ready to be asked."""
     app = appliance()
     return await render_template(
         "home.html",
+        origin=app.settings.origin,
         key=homepage.homepage_key(app),
         source=DOCS_SLUG,
         examples=EXAMPLES,
+        query=request.args.get("q", "")[:MAX_QUERY_CHARS],
         is_ready=await docs.are_answerable(app),
     )
 
@@ -35,4 +40,6 @@ async def docs_index() -> str:
 
 @blueprint.get("/docs/<name>")
 async def docs_page(name: str) -> str:
-    return await render_template("docs_page.html", page=docs.get_page(name), groups=docs.list_groups())
+    page = docs.get_page(name)
+    before, after = docs.neighbours(page)
+    return await render_template("docs_page.html", page=page, groups=docs.list_groups(), before=before, after=after)

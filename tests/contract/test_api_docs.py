@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from appliance import operator
 from web_server import serving
 
@@ -31,7 +33,7 @@ async def test_every_call_is_shown(tmp_path: Path) -> None:
         assert f'id="{call.operation_name}"' in pages[name].text
     for page in pages.values():
         assert page.status_code == 200
-        assert not re.search(r"<style| style=|<script|https?://cdn", page.text)
+        assert not re.search(r"<style| style=|<script(?! type=.module. src=./static/)|https?://cdn", page.text)
 
 
 async def test_python_examples_run(tmp_path: Path) -> None:
@@ -63,3 +65,15 @@ async def test_python_examples_run(tmp_path: Path) -> None:
     assert len(answers) == len(names) == len(CALLS)
     wrong = [pair for pair in zip(names, answers, strict=True) if int(pair[1].split()[1]) not in STATUSES]
     assert wrong == []
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node on PATH: apt-get install nodejs")
+async def test_the_javascript_example_runs(tmp_path: Path) -> None:
+    text = (Path(docs.__file__).parents[1] / "assets/docs/chat-api.md").read_text(encoding="utf-8")
+    example = re.search(r"^```js\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert example
+    async with serving(tmp_path) as served:
+        script = example[1].replace("http://127.0.0.1:8080", served.url).replace("kbk_live_YOUR_KEY", served.key)
+        node = ["node", "--input-type=module", "--eval", script]
+        outcome = await asyncio.to_thread(subprocess.run, node, capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stdout) == (0, "You may return it within 30 days. Sending it back is free.")

@@ -1,5 +1,6 @@
 """Lists and jobs, who may call, health and pages over real HTTP."""
 
+import re
 from pathlib import Path
 
 import httpx
@@ -116,12 +117,33 @@ async def test_pages_are_safe_and_link_what_exists(tmp_path: Path) -> None:
         assert "Referrer-Policy" in page.headers
         assert "<style" not in page.text
         assert " style=" not in page.text
-        assert "<script>" not in page.text
+        assert not re.search(r'<script(?! type="module" src="/static/)|\son\w+=|javascript:', page.text)
     assert served.key not in home.text
     assert "still being indexed" in home.text
     assert missing.status_code == 404
     assert missing.headers["Content-Type"].startswith("text/html")
     assert unchanged.status_code == 304
+
+
+async def test_the_homepage_is_light_and_says_what_it_is(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        home = (await served.client.get("/?q=%3Cb%3E%22free%22%3F")).text
+        assets = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', home))
+        imported = re.findall(
+            r'from "\./([a-z]+\.js)"', " ".join([*map(read_asset, assets), read_asset("/static/trail.js")])
+        )
+        files = assets | {f"/static/{name}" for name in imported}
+        weight = len(home.encode()) + sum([len((await served.client.get(file)).content) for file in files])
+    assert {"/static/sse.js", "/static/dom.js", "/static/trail.css"} <= files
+    assert weight < 150_000
+    assert "&lt;b&gt;&#34;free&#34;?</textarea>" in home
+    assert '<meta name="description" content="Self-hosted chat' in home
+    assert f'<meta property="og:url" content="{served.url}/">' in home
+    assert "https://" not in re.sub(r"<(pre|code).*?</\1>", "", home, flags=re.DOTALL)  # nothing from elsewhere
+
+
+def read_asset(path: str) -> str:
+    return (Path(__file__).parents[2] / path[1:]).read_text(encoding="utf-8")
 
 
 async def test_documentation_is_readable(tmp_path: Path) -> None:
@@ -130,7 +152,10 @@ async def test_documentation_is_readable(tmp_path: Path) -> None:
         pages = docs.list_pages()
         for page in pages:
             assert f'href="{page.path}"' in index
-            assert page.html in (await served.client.get(page.path)).text
+            text = (await served.client.get(page.path)).text
+            assert page.html in text
+            assert all(f'id="{section.anchor}"' in page.html for section in page.sections)
+            assert page.summary, "say in a first paragraph what the document is about"
     assert pages[0].name == "overview"
     assert {page.name for page in pages} == set(builtin_documents())
     assert "More" not in dict(docs.list_groups()), "name the new document in docs._GROUPS"
