@@ -15,11 +15,12 @@ Authorisation is the services'. Templates hide what the user can't do: `{% if ca
 
 from flowchat.web.admin import account, audit_log, guard, one_time, overview, sign_in, users  # noqa: F401 (routes)
 from flowchat.web.admin.blueprint import blueprint
-from flowchat.web.admin.browsers import browser_name
 from flowchat.web.admin.errors import error_page
+from flowchat.web.admin.names import actor_name, browser_name
 
 __all__ = ["blueprint", "error_page"]
 
+blueprint.add_app_template_filter(actor_name)
 blueprint.add_app_template_filter(browser_name)
 blueprint.before_app_request(guard.check)
 blueprint.after_app_request(guard.add_headers)
