@@ -28,6 +28,8 @@ def code(secret: str, step: int) -> str:
 
 def step_of(secret: str, given: str, time_s: float | None = None) -> int | None:
     """The time step that a code is of, one early or late at most; None for a wrong one."""
+    if not given.isascii():
+        return None
     current = int((time.time() if time_s is None else time_s) // STEP_S)
     near = range(current - _DRIFT_STEPS, current + _DRIFT_STEPS + 1)
     return next((step for step in near if hmac.compare_digest(code(secret, step).encode(), given.encode())), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from appliance import running
-from signing_in import ADMIN, signed_in
+from signing_in import ADMIN, browsing, csrf_of, signed_in
 from web_server import serving
 
 from flowchat import services
@@ -197,16 +197,13 @@ async def test_every_change_refuses_foreign_requests(tmp_path: Path, attack: str
 
 
 async def test_every_route_wants_somebody(tmp_path: Path) -> None:
-    async with serving(tmp_path, calls_per_minute=0) as served:
-        anybody = await served.client.get(f"{ADMIN}/sign-in")
-        token = anybody.text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    async with serving(tmp_path, calls_per_minute=0) as served, browsing(served) as client:
+        token = csrf_of(await client.get(f"{ADMIN}/sign-in"))
         for endpoint, method, rule, handler in await admin_routes(tmp_path / "routes"):
             if is_public(handler):
                 continue
             path = rule.replace("<", "").replace(">", "")
-            answer = await served.client.request(
-                method, path, headers={"Origin": served.url, "X-CSRF-Token": token}, cookies=dict(anybody.cookies)
-            )
+            answer = await client.request(method, path, headers={"X-CSRF-Token": token})
             assert (answer.status_code, answer.headers["Location"][:14]) == (303, "/admin/sign-in"), endpoint
 
 
@@ -234,7 +231,7 @@ async def test_headers_of_every_page(tmp_path: Path) -> None:
 
 async def test_cookies_over_https(tmp_path: Path) -> None:
     async with serving(tmp_path, public_url="https://chat.example.com") as served:
-        answer = await served.client.get(f"{ADMIN}/sign-in")
+        answer = await served.client.get(f"http://127.0.0.1:{served.app.settings.port}{ADMIN}/sign-in")
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-flowchat-visit=")
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
