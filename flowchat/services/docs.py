@@ -15,7 +15,7 @@ _GROUPS = {
     "Content": ("crawling", "sources-api", "conversations"),
     "Ask": ("chat-api", "keys", "verification"),
     "API": ("api", "webhooks", "usage", "tenants"),
-    "Operate": ("operating", "settings", "command-line", "models", "security"),
+    "Operate": ("admin", "operating", "settings", "command-line", "models", "security"),
 }
 _REST = "More"
 

@@ -1,4 +1,4 @@
-"""The admin in a real browser: set up, work, second factor. What the page's policy refuses is an error on the console."""
+"""The admin in a real browser. What its content policy refuses is an error on the console, which fails the test."""
 
 import re
 import time
@@ -101,7 +101,7 @@ async def test_filters_and_pages_without_reloading(tmp_path: Path) -> None:
         await expect(page.get_by_role("link", name="Newer")).to_be_visible()
         await page.go_back()
         await expect(page).to_have_url(re.compile(r"users\?limit=2$"))
-        await expect(page.get_by_role("cell", name="user2@shop.example")).to_be_visible()
+        await expect(page.get_by_role("cell", name="Change user2@shop.example")).to_be_visible()
 
 
 async def test_without_javascript(tmp_path: Path) -> None:
