@@ -6,7 +6,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, crawl, evaluate, keys, models, system
+from flowchat.cli import ask, crawl, evaluate, keys, models, system, users
 from flowchat.errors import FlowChatError
 
 
@@ -22,6 +22,7 @@ for command in (
     ask.ask,
     models.models,
     keys.keys,
+    users.users,
     system.check,
     system.show_settings,
     evaluate.evaluate,

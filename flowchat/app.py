@@ -23,7 +23,18 @@ from flowchat.errors import Conflict, FlowChatError
 from flowchat.net.appliance import wait_until_live
 from flowchat.net.openai_stream import stream_chat
 from flowchat.net.webhook import Sender
-from flowchat.services import caps, curated_answers, events, queueing, retention, startup, tenants, worker
+from flowchat.services import (
+    accounts,
+    caps,
+    curated_answers,
+    events,
+    queueing,
+    retention,
+    sessions,
+    startup,
+    tenants,
+    worker,
+)
 from flowchat.services.context import Appliance, Context
 from flowchat.services.delivery import Deliverer
 from flowchat.services.revocations import FOLLOW_S
@@ -241,6 +252,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(deliverer.run()),
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: events.delete_old(app))),
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: retention.delete_old(app))),
+            asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: sessions.delete_old(app))),
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: curated_answers.embed_again(app))),
             asyncio.create_task(again_and_again(ERASE_CLOSED_S, lambda: tenants.erase_closed(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
@@ -249,7 +261,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
         ]
         serving = asyncio.create_task(hypercorn_serve(web, _hypercorn(listener), shutdown_trigger=stop.wait))
         try:
-            await _announce(settings, serving, report)
+            await _announce(app, serving, report)
             background.append(asyncio.create_task(again_and_again(DISPOSE_S, lambda: worker.dispose(app))))
             await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -273,15 +285,19 @@ def _hypercorn(listener: socket.socket) -> Config:
     return config
 
 
-async def _announce(settings: Settings, serving: asyncio.Task[None], report: Report) -> None:
+async def _announce(app: Appliance, serving: asyncio.Task[None], report: Report) -> None:
     """Once it answers, or not at all if it ends before. Raises FlowChatError if it doesn't answer."""
+    settings = app.settings
     live = asyncio.create_task(wait_until_live(reachable_url(settings), LIVE_TIMEOUT_S))
     await asyncio.wait({serving, live}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         live.cancel()
         return
     await live
-    report(f"Open {settings.public_url or reachable_url(settings)}/ in a browser.")
+    url = settings.public_url.rstrip("/") or reachable_url(settings)
+    if await accounts.needs_set_up(app):
+        report(f"Set FlowChat up (this link works once, within a day):\n{await accounts.set_up_link(app, url)}")
+    report(f"Open {url}/ in a browser.")
     report(f"ready {listen_url(settings)}")
 
 

@@ -111,13 +111,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks for an operation: the command line, or the holder of a key."""
+    """Who asks for an operation: the command line, the holder of a key, or a user who is signed in to the admin."""
 
     tenant_id: str
     name: str
     scopes: frozenset[str]
     address: str = ""
     key_id: str = ""
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,3 +539,30 @@ class User:
     name: str
     role: Role
     created_at: str
+    operator: bool = False  # may do what concerns the machine, too
+    has_password: bool = False  # False: was invited, and has not chosen one yet
+    second_factor: bool = False
+    signed_in_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user with what is secret about them. `totp_secret` is sealed; None: no second factor."""
+
+    user: User
+    tenant_name: str
+    tenant_slug: str
+    password_hash: str | None
+    totp_secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that a user is signed in with."""
+
+    id: str
+    user_id: str
+    created_at: str
+    last_seen_at: str
+    address: str
+    user_agent: str

@@ -89,6 +89,12 @@ class Settings:
     calls_per_minute: int = _setting(
         600, "REST calls one key may make in a minute, or one address without a valid key. 0: no limit."
     )
+    session_idle_hours: float = _setting(
+        12.0, "Hours without use after which a sign-in to the admin ends.", minimum=0.01
+    )
+    session_max_days: float = _setting(
+        30.0, "Days after which a sign-in to the admin ends, however much it is used.", minimum=0.01
+    )
     hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 

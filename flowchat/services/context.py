@@ -9,8 +9,10 @@ from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
 from flowchat.services.limits import RateLimiter, Slots
+from flowchat.services.passwords import Passwords
 from flowchat.services.revocations import Revocations
 from flowchat.services.runs import Runs
+from flowchat.services.throttle import Throttle
 from flowchat.settings import Settings
 from flowchat.store.database import Database
 from flowchat.store.revocations import RevokedKind
@@ -39,7 +41,8 @@ class Context:
 class Appliance(Context):
     """The running appliance. `stopping` asks its jobs to let go; they are queued again for the next start.
 
-    `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory.
+    `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory; `passwords`, `throttle` and `audited_failures`
+    are for signing in.
     """
 
     engines: Engines
@@ -50,6 +53,9 @@ class Appliance(Context):
     slots: Slots = field(init=False)
     limiter: RateLimiter = field(init=False)
     cache: AnswerCache = field(init=False)
+    passwords: Passwords = field(default_factory=Passwords, init=False)
+    throttle: Throttle = field(default_factory=Throttle, init=False)
+    audited_failures: Throttle = field(default_factory=Throttle, init=False)
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.parallel_answers, self.settings.queued_answers)

@@ -6,7 +6,7 @@ from quart import Quart
 
 import flowchat
 from flowchat.services.context import Appliance
-from flowchat.web import api, api_docs, auth, chat, health, openapi, pages, respond, uploads
+from flowchat.web import admin, api, api_docs, auth, chat, health, openapi, pages, respond, uploads
 
 MAX_BODY_BYTES = 64 * 1024  # a body is buffered before its handler reads it
 HEARTBEAT_S = 10.0
@@ -27,7 +27,7 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
     web.config["HEARTBEAT_S"] = heartbeat_s
     web.extensions["appliance"] = app
     web.extensions["trusted_proxies"] = auth.parse_networks(app.settings.trusted_proxies)
-    respond.install(web)
+    respond.install(web, {"/admin": admin.error_page})
     for blueprint in (
         chat.blueprint,
         api.blueprint,
@@ -35,6 +35,7 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         api_docs.blueprint,
         health.blueprint,
         pages.blueprint,
+        admin.blueprint,
     ):
         web.register_blueprint(blueprint)
     web.after_serving(api.finish_all)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from quart import Blueprint, Response, request
@@ -16,6 +16,7 @@ from flowchat.web import auth, respond, uploads
 from flowchat.web.calls import CALLS, Call, visitor_methods
 from flowchat.web.current import appliance
 
+T = TypeVar("T")
 blueprint = Blueprint("api", __name__)
 
 OWN_HANDLERS = {"chat.ask"}  # operations whose handler is not made here
@@ -23,7 +24,7 @@ FINISH_S = 3.0  # what is being changed when the appliance stops
 _ALLOWED_HEADERS = "X-FlowChat-Key, Content-Type, Last-Event-ID, Idempotency-Key"
 _PREFLIGHT_KEEP_S = 7200  # the longest that Chromium keeps one
 
-_working: set[asyncio.Task[Response]] = set()
+_working: set[asyncio.Task[Any]] = set()
 
 
 @blueprint.before_app_request
@@ -62,8 +63,8 @@ def _handler(call: Call) -> Callable[..., Awaitable[Response]]:
             return await _answer(call, caller, arguments)
         key = request.headers.get("Idempotency-Key")
         if call.method == "POST" and key is not None and isinstance(caller, Actor):
-            return await _finish(_once(call, caller, key, arguments))
-        return await _finish(_answer(call, caller, arguments))
+            return await finish(_once(call, caller, key, arguments))
+        return await finish(_answer(call, caller, arguments))
 
     return handle
 
@@ -84,7 +85,7 @@ async def _answer(call: Call, caller: Any, arguments: tuple[Any, ...]) -> Respon
     return _render(call, await call.operation.function(appliance(), caller, *arguments))
 
 
-async def _finish(work: Coroutine[Any, Any, Response]) -> Response:
+async def finish(work: Coroutine[Any, Any, T]) -> T:
     """A change that has begun is made whole, also when its client goes away."""
     task = asyncio.create_task(work)
     _working.add(task)

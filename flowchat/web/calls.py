@@ -46,7 +46,7 @@ from flowchat.services.views.machine import ModelView, SettingView
 from flowchat.services.views.sources import CreatedSourceView, JobView, SourceView
 from flowchat.services.views.tenants import CreatedTenantView, TenantView
 from flowchat.services.views.usage import UsageView
-from flowchat.services.views.users import AuditEntryView, UserView
+from flowchat.services.views.users import AuditEntryView, InvitationView, UserView
 from flowchat.services.views.webhooks import CreatedWebhookView, DeliveryView, EventView, WebhookView
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -166,6 +166,7 @@ CALLS = (
     Call("GET", "/v1/users/{user}", "users.get", UserView),
     Call("PATCH", "/v1/users/{user}", "users.update", UserView, problems=(409,)),
     Call("DELETE", "/v1/users/{user}", "users.delete", None, 204, problems=(409,)),
+    Call("POST", "/v1/users/{user}/invite", "users.invite", InvitationView, 201),
     Call("GET", "/v1/audit-log", "audit_log.list", AuditEntryView),
     Call("GET", "/v1/tenant", "tenant.get", TenantView),
     Call("PATCH", "/v1/tenant", "tenant.update", TenantView, problems=(409,)),

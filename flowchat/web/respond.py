@@ -3,18 +3,20 @@
 import logging
 import math
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import msgspec.inspect
-from quart import Quart, Response, g, render_template, request
+from quart import Quart, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from flowchat.domain import new_id
 from flowchat.errors import FlowChatError
 from flowchat.web import limits
 from flowchat.web.calls import visitor_methods
+from flowchat.web.current import appliance
 
 _EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 _REQUEST_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
@@ -23,12 +25,18 @@ _SECURITY_HEADERS = {
     " frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
+_HSTS = "max-age=31536000"
+ErrorPage: TypeAlias = Callable[[FlowChatError], Awaitable[Response]]
 
 _log = logging.getLogger(__name__)
 
 
-def install(web: Quart) -> None:
+def install(web: Quart, error_pages: Mapping[str, ErrorPage]) -> None:
+    """`error_pages`: by the first part of a path (/admin), what shows errors to people there."""
+    web.extensions["error_pages"] = error_pages
     web.before_request(_name_request)
     web.after_request(_add_headers)
     web.register_error_handler(FlowChatError, _on_expected)
@@ -91,6 +99,8 @@ def _add_headers(response: Response) -> Response:
         limits.add_headers(response)
     for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+    if appliance().settings.public_url.startswith("https:"):
+        response.headers["Strict-Transport-Security"] = _HSTS
     if visitor_methods(request.path):
         response.headers["Vary"] = "Origin"
         if origin := request.headers.get("Origin"):
@@ -136,6 +146,10 @@ def _explain(status: HTTPStatus) -> str:
 
 
 async def _problem(error: FlowChatError) -> Response:
+    error_pages: Mapping[str, ErrorPage] = current_app.extensions["error_pages"]
+    for prefix, error_page in error_pages.items():
+        if f"{request.path}/".startswith(f"{prefix}/"):
+            return await error_page(error)
     if _is_for_people():
         title = HTTPStatus(error.status).phrase
         page = await render_template("error.html", status=error.status, title=title, message=error.message)

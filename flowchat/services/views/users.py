@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from flowchat.domain import AuditEntry, Role, User
+from flowchat.services.users import Invitation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,11 +15,27 @@ class UserView:
     email: str
     name: str
     role: Role
+    operator: bool
+    has_password: bool
+    second_factor: bool
+    signed_in_at: str | None
     created_at: str
 
     @classmethod
     def of(cls, user: User) -> Self:
         return cls(**{field.name: getattr(user, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationView:
+    """A link by which a user chooses a password, shown only this once. It works once, until `expires_at`."""
+
+    url: str
+    expires_at: str
+
+    @classmethod
+    def of(cls, invitation: Invitation) -> Self:
+        return cls(url=invitation.url, expires_at=invitation.expires_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

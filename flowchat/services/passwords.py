@@ -1,0 +1,72 @@
+"""Passwords as argon2id hashes, computed beside the event loop and few at a time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from flowchat.errors import Busy
+from flowchat.services import validate
+
+T = TypeVar("T")
+
+# OWASP's Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane. About 30 ms of one core.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_AT_ONCE = 2
+_WAITING = 20
+BUSY_RETRY_S = 3
+MIN_CHARS, MAX_CHARS = 10, 200
+_MIN_DIFFERENT = 5
+
+
+def check_strength(password: str, email: str, param: str = "password") -> None:
+    """Long enough, and not what is tried first. Raises FlowChatError `bad_password`."""
+    if not MIN_CHARS <= len(password) <= MAX_CHARS:
+        raise validate.invalid(param, f"Choose a password of {MIN_CHARS} to {MAX_CHARS} characters.")
+    lowered = password.lower()
+    if len(set(lowered)) < _MIN_DIFFERENT or lowered in (email, email.partition("@")[0] * 2):
+        raise validate.invalid(param, "This password is too easy to guess. A few unrelated words make a good one.")
+
+
+class Passwords:
+    """Hashes and checks passwords: at most two at once (19 MiB each), and not more than twenty waiting."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
+        self._nobodys: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """Raises Busy."""
+        return await self._work(lambda: _HASHER.hash(password))
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """None, for somebody who doesn't exist, takes as long and is False. Raises Busy."""
+        if password_hash is None:
+            self._nobodys = self._nobodys or await self.hash("nobody's password")
+        checked = password_hash or self._nobodys or ""
+        return await self._work(lambda: _is_right(checked, password)) and password_hash is not None
+
+    async def _work(self, work: Callable[[], T]) -> T:
+        if self._waiting >= _WAITING:
+            raise Busy("Too many people are signing in. Try again in a few seconds.", retry_after_s=BUSY_RETRY_S)
+        self._waiting += 1
+        try:
+            async with self._free:
+                return await asyncio.to_thread(work)
+        finally:
+            self._waiting -= 1
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Whether a hash was made with other parameters than those of today."""
+    return _HASHER.check_needs_rehash(password_hash)
+
+
+def _is_right(password_hash: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False

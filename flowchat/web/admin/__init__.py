@@ -1,0 +1,26 @@
+"""The admin: pages for everything the API does, made on the server, by the same operations of the services.
+
+To add a page for a resource:
+
+1. A module here with its routes on `blueprint`, imported below. Each route names the operations it calls:
+   `@blueprint.post("/keys")` over `@performs("keys.create")`. A route without `performs` (or `own_account`, `public`)
+   is refused when it is called, and found by tests/contract/test_admin.py, whose list PENDING gets shorter.
+2. A handler reads the query or the form into the operation's own request type (`shell.query`, `forms.Form`), calls the
+   service with `appliance(), actor()`, and renders (`shell.render`) or says what was done (`shell.done`).
+3. Templates in templates/admin/RESOURCE/, made of the macros of templates/admin/macros.html.
+4. Its line in `navigation.ENTRIES` is there already and shows once the endpoint exists.
+
+Authorisation is the services'. Templates hide what the user can't do: `{% if can("keys.create") %}`.
+"""
+
+from flowchat.web.admin import account, audit_log, guard, one_time, overview, sign_in, users  # noqa: F401 (routes)
+from flowchat.web.admin.blueprint import blueprint
+from flowchat.web.admin.errors import error_page
+from flowchat.web.admin.names import actor_name, browser_name
+
+__all__ = ["blueprint", "error_page"]
+
+blueprint.add_app_template_filter(actor_name)
+blueprint.add_app_template_filter(browser_name)
+blueprint.before_app_request(guard.check)
+blueprint.after_app_request(guard.add_headers)
