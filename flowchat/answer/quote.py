@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from flowchat.answer.query import query_words
 from flowchat.answer.rerank import Evidence
+from flowchat.answer.spans import Span
 from flowchat.domain import Chunk
 
 MAX_QUOTES_CHARS = 900
+MAX_BEST_CHARS = 350  # of the best one with the sentences that follow it
 MIN_ODDS_SHARE = 0.08  # of the best evidence's odds: what is so much less likely to answer is beside the question
 SAME_WORDS = 0.8  # two texts that share this much of the shorter one say the same
 
@@ -24,18 +27,26 @@ class Quote:
         return " ".join(self.sentences)
 
 
-def select_quotes(ranked: Sequence[Evidence], limit: int, min_score: float) -> list[Quote]:
-    """The best evidence, and at most `limit` quotes in all that don't repeat each other, best first."""
+def select_quotes(ranked: Sequence[Evidence], limit: int) -> list[Quote]:
+    """The best evidence, and at most `limit` quotes in all that don't repeat each other, best first.
+
+    The best one goes on to MAX_BEST_CHARS: what it begins to answer is often finished by the sentences after it.
+    """
     quotes: list[Quote] = []
     for evidence in ranked:
-        is_far = _odds(evidence) < MIN_ODDS_SHARE * _odds(ranked[0])
-        if len(quotes) == limit or (quotes and (is_far or evidence.score < min_score)):
+        if len(quotes) == limit or _odds(evidence) < MIN_ODDS_SHARE * _odds(ranked[0]):
             break
-        quote = Quote(evidence.hit.chunk, evidence.span.sentences)
+        quote = Quote(evidence.hit.chunk, evidence.span.sentences if quotes else _going_on(evidence.span))
         too_long = sum(len(q.text) for q in quotes) + len(quote.text) > MAX_QUOTES_CHARS
         if not any(says_the_same(quote.text, other.text) for other in quotes) and not (quotes and too_long):
             quotes.append(quote)
     return quotes
+
+
+def _going_on(span: Span) -> tuple[str, ...]:
+    lengths = accumulate((len(text) + 1 for text in span.following), initial=len(span.text))
+    fitting = sum(length <= MAX_BEST_CHARS for length in lengths) - 1
+    return span.sentences + span.following[: max(fitting, 0)]
 
 
 def _odds(evidence: Evidence) -> float:

@@ -20,7 +20,7 @@ from flowchat.settings import Settings
 from flowchat.store import chunks, migrate, pages, sources, tenants, versions
 from flowchat.store.database import Connection, Database, open_database
 
-TEXT = "The free plan allows three projects. Paid plans have no limit on projects. It renews every month."
+TEXT = "The free plan allows three projects.\n\nPaid plans have no limit on projects. It renews every month."
 
 
 def chunk(text: str = TEXT) -> Chunk:
