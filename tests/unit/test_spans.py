@@ -71,7 +71,7 @@ def evidence(*scored: tuple[Span, float]) -> list[Evidence]:
 
 
 def test_quotes_are_the_best_and_others_that_are_about_as_good_and_new() -> None:
-    first, second, same = (Span((text,)) for text in ("Three are free.", "Paid plans have none.", "Three are all free."))
+    first, second, same = (Span((text,)) for text in ("Three are free.", "Paid have none.", "Three are all free."))
     ranked = evidence((first, 0.4), (same, 0.39), (second, 0.3))
     assert [quote.sentences for quote in select_quotes(ranked, 3)] == [first.sentences, second.sentences]
     assert [quote.sentences for quote in select_quotes(ranked, 1)] == [first.sentences]
@@ -82,7 +82,7 @@ def test_quotes_are_the_best_and_others_that_are_about_as_good_and_new() -> None
 
 def test_the_best_quote_goes_on_in_its_paragraph_while_there_is_room() -> None:
     text = "The limit says how deep it may be. It is 1000. Set it at the start.\n\nAnother paragraph."
-    first, second, third, other = split_spans(text)
+    first, _, third, other = split_spans(text)
     assert [span.following for span in (first, third, other)] == [("It is 1000.", "Set it at the start."), (), ()]
     assert select_quotes(evidence((first, 0.9)), 3)[0].text == text.partition("\n")[0]
     assert [quote.text for quote in select_quotes(evidence((other, 0.9), (third, 0.9)), 3)] == [other.text, third.text]
