@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowchat.answer.quote import select_quotes
+from flowchat.answer.quote import MAX_BEST_CHARS, MAX_DEFAULT_CHARS, select_quotes
 from flowchat.answer.rerank import Evidence
 from flowchat.answer.spans import MAX_SPAN_CHARS, Span, split_spans
 from flowchat.domain import Chunk, Hit
@@ -88,3 +88,13 @@ def test_the_best_quote_goes_on_in_its_paragraph_while_there_is_room() -> None:
     assert [quote.text for quote in select_quotes(evidence((other, 0.9), (third, 0.9)), 3)] == [other.text, third.text]
     long = Span(("It begins.",), ("It goes on " + "and on " * 50, "It ends."))
     assert select_quotes(evidence((long, 0.9)), 3)[0].text == "It begins."
+
+
+def test_a_setting_comes_with_its_default() -> None:
+    told = "depth: How deep it may be. {} The default is 1000. By default it is on.".format("It goes on and on. " * 30)
+    span = split_spans(told)[0]
+    [quote] = select_quotes(evidence((span, 0.9)), 3)
+    assert quote.sentences[0] == "depth: How deep it may be." and quote.sentences[-1] == "The default is 1000."
+    assert quote.text.count("The default is 1000.") == 1 and len(quote.text) < MAX_BEST_CHARS + MAX_DEFAULT_CHARS
+    [_, second] = select_quotes(evidence((Span(("Another thing.",)), 0.9), (span, 0.9)), 3)
+    assert second.sentences == ("depth: How deep it may be.", "The default is 1000.")
