@@ -22,7 +22,7 @@ MAX_COUNT = 2000  # a word of so many chunks says little, however many more ther
 MAX_TERMS = 32
 MIN_SCORE = 0.02  # of the best evidence; below it even a question of common words only is not answered
 MAX_MISSING = 3  # words that count, the rarest; visitors use words that the site doesn't, and mistype
-_INTERCEPT, _SCORE_WEIGHT, _MARGIN_WEIGHT, _MISSING_WEIGHT = -0.27, 0.23, 0.35, -1.95
+_INTERCEPT, _SCORE_WEIGHT, _MARGIN_WEIGHT, _MISSING_WEIGHT = -0.15, 0.23, 0.28, -1.69
 _MAX_LOGIT, _MAX_MARGIN = 6.0, 8.0  # beyond them a score or a margin says no more
 _WORDLESS_INTERCEPT, _WORDLESS_SCORE_WEIGHT = -0.4, 0.38  # where words tell nothing, a score of 0.9 makes 0.6
 
