@@ -53,6 +53,8 @@ def _quoted(span: Span, max_chars: int) -> tuple[str, ...]:
     """The span's sentences, those after them up to `max_chars` in all, and the default."""
     lengths = accumulate((len(text) + 1 for text in span.following), initial=len(span.text))
     fitting = max(sum(length <= max_chars for length in lengths) - 1, 0)
+    if fitting and span.following[fitting - 1].endswith(":"):  # announces what is not there
+        fitting -= 1
     default = (text for text in span.following[fitting:] if len(text) <= MAX_DEFAULT_CHARS and _DEFAULT.search(text))
     return span.sentences + span.following[:fitting] + tuple(islice(default, 1))
 

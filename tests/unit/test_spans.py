@@ -88,6 +88,8 @@ def test_the_best_quote_goes_on_in_its_paragraph_while_there_is_room() -> None:
     assert [quote.text for quote in select_quotes(evidence((other, 0.9), (third, 0.9)), 3)] == [other.text, third.text]
     long = Span(("It begins.",), ("It goes on " + "and on " * 50, "It ends."))
     assert select_quotes(evidence((long, 0.9)), 3)[0].text == "It begins."
+    announcing = Span(("It begins.",), ("It goes on.", "For example:"))
+    assert select_quotes(evidence((announcing, 0.9)), 3)[0].text == "It begins. It goes on."
 
 
 def test_a_setting_comes_with_its_default() -> None:
