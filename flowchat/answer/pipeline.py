@@ -35,7 +35,6 @@ from flowchat.store import curated_answers
 from flowchat.store.database import Database
 
 MAX_QUOTES = 3
-MIN_QUOTE_SCORE = 0.5  # of all but the best one
 SUGGESTIONS = 3
 MAX_SEARCHES_AHEAD = 1  # of a generation that shares their cores
 
@@ -115,7 +114,7 @@ class Answerer:
             if not ranked or certainty < self._settings.refuse_below:
                 yield self._refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
                 return
-            quotes = select_quotes(ranked, MAX_QUOTES, MIN_QUOTE_SCORE)
+            quotes = select_quotes(ranked, MAX_QUOTES)
             telling = _Telling(query, question, quotes, Script(answer, self._settings.link_hosts), answer, deadline)
             async with aclosing(self._tell(telling)) as events:
                 async for event in events:

@@ -29,9 +29,13 @@ _LEANS_BACK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Sentences that are shown together, verbatim; the last one with the items that it announces."""
+    """Sentences that are shown together, verbatim; the last one with the items that it announces.
+
+    `following` are the sentences after them in their paragraph.
+    """
 
     sentences: tuple[str, ...]
+    following: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -99,7 +103,7 @@ def _prose(block: _Block, listed: Sequence[str]) -> list[Span]:
     for place, sentence in enumerate(sentences):
         before = sentences[place - 1] if place and _LEANS_BACK.match(sentence) else ""
         fits = 0 < len(before) < MAX_SPAN_CHARS - len(sentence)
-        spans.append(Span((before, sentence) if fits else (sentence,)))
+        spans.append(Span((before, sentence) if fits else (sentence,), tuple(sentences[place + 1 :])))
     return spans
 
 

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
 
-from flowchat.answer.decide import terms
+from flowchat.answer.decide import answerability, terms
 from flowchat.answer.generate import is_finished, without_preamble
 from flowchat.answer.pipeline import Answer, Answerer, Question
 from flowchat.answer.quote import says_the_same
+from flowchat.answer.rerank import Evidence
+from flowchat.answer.spans import Span
 from flowchat.answer.verify import verify
-from flowchat.domain import Chunk, CrawlConfig, Event, Mode, NewChunk, PageOutcome, Source, new_id, now
+from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, PageOutcome, Source, new_id, now
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
 from flowchat.errors import ModelError
@@ -20,7 +23,7 @@ from flowchat.settings import Settings
 from flowchat.store import chunks, migrate, pages, sources, tenants, versions
 from flowchat.store.database import Connection, Database, open_database
 
-TEXT = "The free plan allows three projects. Paid plans have no limit on projects. It renews every month."
+TEXT = "The free plan allows three projects.\n\nPaid plans have no limit on projects. It renews every month."
 
 
 def chunk(text: str = TEXT) -> Chunk:
@@ -208,6 +211,25 @@ def test_what_the_question_is_about_must_stand_in_the_evidence(tmp_path: Path) -
     assert not answer.refusal
     _, answer = asyncio.run(ask(tmp_path / "unknown", "How many projects does the Tokyo plan allow?", None))
     assert answer.refusal and answer.reason == "not_covered"
+
+
+async def test_answers_stand_out_and_say_what_is_asked(tmp_path: Path) -> None:
+    migrate.migrate(tmp_path / "flowchat.db")
+    async with open_database(tmp_path / "flowchat.db") as db:
+        version = await versions.get(db, await fill(db, FakeEmbedder()))
+        assert version is not None
+        [found] = await chunks.by_rowids(db, [1])
+
+        async def certainty(query: str, *scores: float, language: str = "en") -> float:
+            ranked = [Evidence(Hit(found, score), Span((TEXT,)), score) for score in scores]
+            return await answerability(db, query, ranked, [replace(version, language=language)])
+
+        said, half, none = "free projects", "free volcano", "volcano ash"
+        assert await certainty(said, 0.9, 0.1) > await certainty(half, 0.9, 0.1) > await certainty(none, 0.9, 0.1)
+        assert await certainty(said, 0.9, 0.1) > await certainty(said, 0.9, 0.8) > await certainty(said, 0.7, 0.6)
+        assert await certainty("ash lava smoke", 0.9) == await certainty("ash lava smoke crater", 0.9)
+        assert await certainty(said) == await certainty(said, 0.01) == 0
+        assert await certainty(said, 0.9, language="de") == await certainty(none, 0.9, language="de") > 0.59
 
 
 def test_terms_are_what_a_question_tells() -> None:

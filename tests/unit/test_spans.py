@@ -2,9 +2,9 @@
 
 import pytest
 
-from flowchat.answer.quote import select_quotes
+from flowchat.answer.quote import MAX_BEST_CHARS, MAX_DEFAULT_CHARS, select_quotes
 from flowchat.answer.rerank import Evidence
-from flowchat.answer.spans import MAX_SPAN_CHARS, split_spans
+from flowchat.answer.spans import MAX_SPAN_CHARS, Span, split_spans
 from flowchat.domain import Chunk, Hit
 
 
@@ -65,12 +65,38 @@ def test_nothing_gives_nothing() -> None:
     assert split_spans("") == () == split_spans(" \n\n ")
 
 
-def test_quotes_are_the_best_and_others_that_are_good_and_new() -> None:
+def evidence(*scored: tuple[Span, float]) -> list[Evidence]:
     hit = Hit(Chunk("chk_1", 1, "ver_1", "http://site/", "Plans", (), ""), 0.9)
-    first, second, same = split_spans("Three projects are free. Paid plans have none. Three projects are all free.")
-    ranked = [Evidence(hit, first, 0.4), Evidence(hit, same, 0.39), Evidence(hit, second, 0.3)]
-    assert [quote.sentences for quote in select_quotes(ranked, 3, 0.2)] == [first.sentences, second.sentences]
-    assert [quote.sentences for quote in select_quotes(ranked, 3, 0.5)] == [first.sentences]
-    certain = [Evidence(hit, first, 0.99), Evidence(hit, second, 0.8)]  # odds of 99 and of 4
-    assert [quote.sentences for quote in select_quotes(certain, 3, 0.5)] == [first.sentences]
-    assert select_quotes([], 3, 0.5) == []
+    return [Evidence(hit, span, score) for span, score in scored]
+
+
+def test_quotes_are_the_best_and_others_that_are_about_as_good_and_new() -> None:
+    first, second, same = (Span((text,)) for text in ("Three are free.", "Paid have none.", "Three are all free."))
+    ranked = evidence((first, 0.4), (same, 0.39), (second, 0.3))
+    assert [quote.sentences for quote in select_quotes(ranked, 3)] == [first.sentences, second.sentences]
+    assert [quote.sentences for quote in select_quotes(ranked, 1)] == [first.sentences]
+    certain = evidence((first, 0.99), (second, 0.8))  # odds of 99 and of 4
+    assert [quote.sentences for quote in select_quotes(certain, 3)] == [first.sentences]
+    assert select_quotes([], 3) == []
+
+
+def test_the_best_quote_goes_on_in_its_paragraph_while_there_is_room() -> None:
+    text = "The limit says how deep it may be. It is 1000. Set it at the start.\n\nAnother paragraph."
+    first, _, third, other = split_spans(text)
+    assert [span.following for span in (first, third, other)] == [("It is 1000.", "Set it at the start."), (), ()]
+    assert select_quotes(evidence((first, 0.9)), 3)[0].text == text.partition("\n")[0]
+    assert [quote.text for quote in select_quotes(evidence((other, 0.9), (third, 0.9)), 3)] == [other.text, third.text]
+    long = Span(("It begins.",), ("It goes on " + "and on " * 50, "It ends."))
+    assert select_quotes(evidence((long, 0.9)), 3)[0].text == "It begins."
+    announcing = Span(("It begins.",), ("It goes on.", "For example:"))
+    assert select_quotes(evidence((announcing, 0.9)), 3)[0].text == "It begins. It goes on."
+
+
+def test_a_setting_comes_with_its_default() -> None:
+    told = "depth: How deep it may be. {} The default is 1000. By default it is on.".format("It goes on and on. " * 30)
+    span = split_spans(told)[0]
+    [quote] = select_quotes(evidence((span, 0.9)), 3)
+    assert quote.sentences[0] == "depth: How deep it may be." and quote.sentences[-1] == "The default is 1000."
+    assert quote.text.count("The default is 1000.") == 1 and len(quote.text) < MAX_BEST_CHARS + MAX_DEFAULT_CHARS
+    [_, second] = select_quotes(evidence((Span(("Another thing.",)), 0.9), (span, 0.9)), 3)
+    assert second.sentences == ("depth: How deep it may be.", "The default is 1000.")
