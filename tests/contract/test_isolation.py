@@ -106,6 +106,7 @@ REQUESTS: dict[str, Callable[[Tenant], list[Sent]]] = {
     "keys.update": lambda them: [body(name=_new()), body(404, on_ours=True, sources=[them.ids["source"]])],
     "pages.list": lambda them: [query(), query(404, on_ours=True, version=them.ids["version"])],
     "sources.create": lambda them: [body(url="https://new.example/", slug=_new())],
+    "sources.preview": lambda them: [body(url="http://10.0.0.1/")],
     "sources.recrawl": lambda them: [body()],
     "sources.update": lambda them: [body(name=_new())],
     "tenant.update": lambda them: [body(retention_days=30)],
