@@ -109,6 +109,7 @@ REQUESTS: dict[str, Callable[[Tenant], list[Sent]]] = {
     "sources.preview": lambda them: [body(url="http://10.0.0.1/")],
     "sources.recrawl": lambda them: [body()],
     "sources.update": lambda them: [body(name=_new())],
+    "statistics.get": lambda them: [query(), query(**{"from": "2026-01-01", "to": "2026-01-31"})],
     "tenant.update": lambda them: [body(retention_days=30)],
     "tenants.create": lambda them: [body(slug=_new(), name="New")],
     "tenants.update": lambda them: [body(name=_new())],

@@ -32,7 +32,7 @@ async def test_the_list_and_its_filters(tmp_path: Path) -> None:
             job = await queued(served, boss, server.url)
             await work(served.app)
         page = (await me.get(JOBS)).text
-        assert job in page and "3 of 3" in page and "succeeded" in page
+        assert job in page and "3 of 4" in page and "succeeded" in page
         assert job in (await me.get(f"{JOBS}?source=site&status=succeeded")).text
         assert job not in (await me.get(f"{JOBS}?status=failed")).text
         assert "No job fits" in (await me.get(f"{JOBS}?source=shop")).text
@@ -70,7 +70,7 @@ async def test_progress_is_told_while_it_works_and_then_the_page_comes_anew(tmp_
         while "HX-Refresh" not in seen.headers:
             seen = await me.get(f"{JOBS}/{job}/progress", **asked)
         await working
-        assert "succeeded" in seen.text and "4 of 4 pages" in seen.text and "every 2s" not in seen.text
+        assert "succeeded" in seen.text and "5 of 5 pages" in seen.text and "every 2s" not in seen.text
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
