@@ -458,6 +458,19 @@ class UsageDay:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerDay:
+    """How the answers of one UTC day turned out. Times are until the first text: the median and the 95th percentile."""
+
+    date: str
+    answers: int
+    refusals: int
+    sentences: int  # that were checked
+    verified: int
+    first_text_ms: int | None
+    slow_text_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One deed: who did what to which thing, when, and from which address."""
 

@@ -19,6 +19,8 @@ function showTimes(root) {
 }
 
 function toast(text, kind = "good") {
+  const region = document.querySelector(`#toasts [data-kind="${kind}"]`);
+  if (region.lastElementChild?.firstElementChild?.textContent === text) return; // what polls would say it for ever
   const shown = document.createElement("p");
   shown.className = `toast ${kind}`;
   const words = document.createElement("span");
@@ -29,7 +31,7 @@ function toast(text, kind = "good") {
   close.textContent = "✕";
   close.addEventListener("click", () => shown.remove());
   shown.append(words, close);
-  document.querySelector(`#toasts [data-kind="${kind}"]`).append(shown);
+  region.append(shown);
   if (kind === "good") setTimeout(() => shown.remove(), TOAST_MS);
 }
 

@@ -66,6 +66,11 @@ class Crawl:
         """URLs known so far."""
         return len(self._frontier.known)
 
+    @property
+    def named(self) -> int:
+        """URLs that sitemaps name, among those."""
+        return len(self._named)
+
     async def outcomes(self) -> AsyncGenerator[PageOutcome, None]:
         await self._site.read_robots()
         for url in await self._starts():

@@ -39,7 +39,14 @@ class Site:
     two requests.
     """
 
-    def __init__(self, root: str, fetcher: Fetcher, headers: Mapping[str, str], delay_s: float) -> None:
+    def __init__(
+        self,
+        root: str,
+        fetcher: Fetcher,
+        headers: Mapping[str, str],
+        delay_s: float,
+        max_sitemaps: int = MAX_SITEMAPS,
+    ) -> None:
         self.root = root
         self.robots = RobotsRules.parse(404, b"")
         self.robots_reason = "robots"
@@ -50,6 +57,7 @@ class Site:
         self._fetcher = fetcher
         self._headers = headers
         self._delay_s = delay_s
+        self._max_sitemaps = max_sitemaps
         self._slow_s = 0.0
         self._free_at = 0.0
         self._patience_s = BUSY_PATIENCE_S
@@ -96,7 +104,7 @@ class Site:
         waiting = deque(named)
         seen: set[str] = set()
         urls: dict[str, None] = {}
-        while waiting and len(seen) < MAX_SITEMAPS and len(urls) < max_urls:
+        while waiting and len(seen) < self._max_sitemaps and len(urls) < max_urls:
             address = normalise(waiting.popleft(), self.root)
             if address is None or address in seen:
                 continue

@@ -5,7 +5,8 @@ import hashlib
 import logging
 from collections.abc import Coroutine
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from time import monotonic
 from typing import Any, TypeVar
 
 from flowchat.answer.cache import Remembered, cache_key
@@ -55,16 +56,34 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@dataclass(slots=True)
+class Timing:
+    """When an answer was begun, and when its first text went out (s, monotonic)."""
+
+    began_at: float = field(default_factory=monotonic)
+    first_text_at: float | None = None
+
+    def note(self, event: Event) -> None:
+        if self.first_text_at is None and event.name == "generation.token":
+            self.first_text_at = monotonic()
+
+    @property
+    def first_text_ms(self) -> dict[str, int]:
+        """As it is stored; nothing where there was no text."""
+        at = self.first_text_at
+        return {} if at is None else {"first_text_ms": round(1000 * (at - self.began_at))}
+
+
 async def work(app: Appliance, run: Run, asked: Asked, place: Place | None) -> None:
     """Give the answer, in a place unless it is remembered.
 
     What is stored ends well; what fails, or is stopped, is counted by what was shown of it.
     """
-    answer = Answer()
+    answer, timing = Answer(), Timing()
     try:
         async with asyncio.timeout(app.settings.answer_timeout_s):
-            await _relay(app, run, asked, answer, place)
-        message = _message(asked, answer)
+            await _relay(app, run, asked, answer, place, timing)
+        message = _message(asked, answer, timing)
         await _unbroken(_store(app, asked, answer, message))
     except FlowChatError as error:
         failure = error
@@ -84,11 +103,12 @@ async def work(app: Appliance, run: Run, asked: Asked, place: Place | None) -> N
     run.fail(failure)
 
 
-async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: Place | None) -> None:
+async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: Place | None, timing: Timing) -> None:
     if asked.remembered:
         run.publish(Event("retrieval.started", {"query": asked.question.query}))
         for event in asked.remembered.events:
             run.publish(event)
+            timing.note(event)
         asked.remembered.fill(answer)
         return
     events = []
@@ -96,6 +116,7 @@ async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: 
     async with aclosing(app.answerer.answer(asked.question, answer)) as making:
         async for event in making:
             run.publish(event)
+            timing.note(event)
             events.append(event)
             if place and event.name in search_ends:
                 place.show()
@@ -105,7 +126,7 @@ async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: 
         app.cache.put(asked.cache_key, events[1:], answer)
 
 
-def _message(asked: Asked, answer: Answer) -> Message:
+def _message(asked: Asked, answer: Answer, timing: Timing) -> Message:
     return Message(
         id=new_id("msg"),
         conversation_id=asked.thread.id,
@@ -128,7 +149,7 @@ def _message(asked: Asked, answer: Answer) -> Message:
         ),
         citations=tuple(answer.citations),
         verdicts=tuple(answer.verdicts),
-        usage={"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out},
+        usage={"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out, **timing.first_text_ms},
     )
 
 
@@ -207,5 +228,5 @@ def _result(run: Run, asked: Asked, answer: Answer, message: Message) -> dict[st
         "citations": [asdict(citation) for citation in answer.citations],
         "chunks": run.last("retrieval.reranked").get("chunks", []),
         "suggestions": answer.suggestions,
-        "usage": message.usage,
+        "usage": {"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out},
     }

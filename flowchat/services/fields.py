@@ -19,6 +19,7 @@ ORIGIN_PATTERN = rf"^(?:\*|\*\.{_HOST}|https?://(?:{_HOST}|\[[0-9A-Fa-f:.]{{2,45
 CONTACT_PATTERN = rf"^(?:https?://{_HOST}{_PORT}(?:[/?#][^{_BLANK}]*)?|mailto:[^@{_BLANK}]+@[^@{_BLANK}]+){_END}"
 TEXT_NAME_PATTERN = rf"^[a-z][a-z0-9_]{{0,39}}{_END}"
 TEXT_PATTERN = rf"[^{_BLANK}]"
+GLOB_PATTERN = r"^[/*?]"
 CURSOR_PATTERN = rf"^(?:[a-z]{{3}}_[0-9a-z_]{{1,60}})?{_END}"
 EMAIL_PATTERN = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})*{_END}"  # the HTML standard's
 DATE_PATTERN = rf"^(?:[0-9]{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?{_END}"
@@ -31,6 +32,7 @@ FORMS = {
     CONTACT_PATTERN: "an http, https or mailto address",
     TEXT_NAME_PATTERN: "names of 1 to 40 lower-case letters, digits and underscores",
     TEXT_PATTERN: "more than blanks",
+    GLOB_PATTERN: "patterns that begin with /, * or ?, such as /docs/*",
     CURSOR_PATTERN: "the id of an entry of the list",
     EMAIL_PATTERN: "an e-mail address such as ann@example.com",
     DATE_PATTERN: "a date such as 2026-11-30",

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from flowchat.domain import Schedule
-from flowchat.services.fields import HttpUrl, Locale, Slug
+from flowchat.services.fields import GLOB_PATTERN, HttpUrl, Locale, Slug
 
 MAX_PAGES = 1_000_000
 MAX_PATTERNS = 100
@@ -18,7 +18,7 @@ _PASSWORD = r"^[^\x00-\x1f\x7f]*" + _END
 
 Name = Annotated[str, Meta(max_length=200, description="What people call the source.", examples=["Help centre"])]
 Patterns = Annotated[
-    tuple[Annotated[str, Meta(max_length=500, pattern=r"^[/*?]")], ...],
+    tuple[Annotated[str, Meta(max_length=500, pattern=GLOB_PATTERN)], ...],
     Meta(
         max_length=MAX_PATTERNS,
         description="Globs over the path of a page's address, from its first slash on: * stands for any characters, "

@@ -70,13 +70,34 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
 
     Raises FlowChatError naming the field at fault, and Conflict `slug_taken` or `no_url`.
     """
+    source = draft(app, actor, new)
+
+    def transaction(conn: Connection) -> tuple[Source, str | None]:
+        taken = sources.slugs(conn, actor.tenant_id)
+        if new.slug is not None and new.slug in taken:
+            raise _slug_taken(new.slug)
+        named = replace(source, slug=free_slug(source.slug, taken))
+        sources.insert(conn, named)
+        audit_log.insert(conn, actor, "sources.create", named.id, slug=named.slug, url=named.url)
+        job_id = queue(conn, named, "crawl", app.settings.embedder) if named.url else None
+        return _find(conn, actor, named.id), job_id
+
+    created, job_id = await app.db.write(transaction)
+    if job_id is None:
+        return created, None
+    app.wake(job_id)
+    return created, await _job(app, job_id)
+
+
+def draft(app: Context, actor: Actor, new: NewSource) -> Source:
+    """The source that a request describes, before it is stored. Raises FlowChatError naming the field at fault."""
     url = _root(new)
     if url is None:
         for field in ("schedule", "auth"):
             if getattr(new, field) is not None:
                 raise _no_url(field)
     name = (new.name or "").strip() or (urlsplit(url).netloc if url else "Documents")
-    source = Source(
+    return Source(
         id=new_id("src"),
         tenant_id=actor.tenant_id,
         slug=new.slug or default_slug(url, name),
@@ -94,22 +115,6 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
         sitemap=crawl_url(new.sitemap, "sitemap") if new.sitemap else None,
         auth=source_auth.seal(app.settings.data_dir, new.auth) if new.auth else None,
     )
-
-    def transaction(conn: Connection) -> tuple[Source, str | None]:
-        taken = sources.slugs(conn, actor.tenant_id)
-        if new.slug is not None and new.slug in taken:
-            raise _slug_taken(new.slug)
-        named = replace(source, slug=free_slug(source.slug, taken))
-        sources.insert(conn, named)
-        audit_log.insert(conn, actor, "sources.create", named.id, slug=named.slug, url=url)
-        job_id = queue(conn, named, "crawl", app.settings.embedder) if url else None
-        return _find(conn, actor, named.id), job_id
-
-    created, job_id = await app.db.write(transaction)
-    if job_id is None:
-        return created, None
-    app.wake(job_id)
-    return created, await _job(app, job_id)
 
 
 def _root(new: NewSource) -> str | None:

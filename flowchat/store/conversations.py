@@ -30,8 +30,8 @@ _MESSAGES = """
 class Message:
     """A question with its answer.
 
-    `chunks` are the reranked chunks as they were sent, with their text; `usage` is token counts. `created_at` and
-    `feedback` are filled in when a message is read.
+    `chunks` are the reranked chunks as they were sent, with their text; `usage` is token counts, and milliseconds as
+    `first_text_ms`. `created_at` and `feedback` are filled in when a message is read.
     """
 
     id: str

@@ -21,7 +21,9 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     pages,
     questions,
     settings_list,
+    source_preview,
     sources,
+    statistics,
     tenants,
     usage,
     users,
@@ -43,7 +45,8 @@ from flowchat.services.views.conversations import (
 from flowchat.services.views.curated_answers import CuratedAnswerView
 from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
 from flowchat.services.views.machine import ModelView, SettingView
-from flowchat.services.views.sources import CreatedSourceView, JobView, SourceView
+from flowchat.services.views.sources import CreatedSourceView, JobView, SourcePreviewView, SourceView
+from flowchat.services.views.statistics import StatisticsView
 from flowchat.services.views.tenants import CreatedTenantView, TenantView
 from flowchat.services.views.usage import UsageView
 from flowchat.services.views.users import AuditEntryView, InvitationView, UserView
@@ -112,6 +115,7 @@ _DELIVERY = "/v1/webhooks/{webhook}/deliveries/{id}"
 CALLS = (
     Call("GET", "/v1/sources", "sources.list", SourceView),
     Call("POST", "/v1/sources", "sources.create", CreatedSourceView, 201, "/v1/sources/{id}", (409,)),
+    Call("POST", "/v1/sources/preview", "sources.preview", SourcePreviewView, problems=(409,)),
     Call("GET", "/v1/sources/{source}", "sources.get", SourceView),
     Call("PATCH", "/v1/sources/{source}", "sources.update", SourceView, problems=(409,)),
     Call("DELETE", "/v1/sources/{source}", "sources.delete", None, 204),
@@ -161,6 +165,7 @@ CALLS = (
     Call("PATCH", "/v1/curated-answers/{curated_answer}", "curated_answers.update", CuratedAnswerView, problems=(409,)),
     Call("DELETE", "/v1/curated-answers/{curated_answer}", "curated_answers.delete", None, 204),
     Call("GET", "/v1/usage", "usage.list", UsageView),
+    Call("GET", "/v1/statistics", "statistics.get", StatisticsView),
     Call("GET", "/v1/users", "users.list", UserView),
     Call("POST", "/v1/users", "users.create", UserView, 201, "/v1/users/{id}", (409,)),
     Call("GET", "/v1/users/{user}", "users.get", UserView),

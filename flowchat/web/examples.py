@@ -86,6 +86,16 @@ _BY_RESOURCE: dict[str, dict[str, Any]] = {
         "pages_per_s": 8.5,
         "remaining_s": 6,
     },
+    "SourcePreview": {"start": "https://www.example.com/help/", "in_sitemaps": 120, "found": 164, "problem": None},
+    "PreviewPage": {"reason": None, "passages": 6, "status": "indexed"},
+    "AnswerDay": {
+        "answers": 120,
+        "refusals": 9,
+        "sentences": 260,
+        "verified": 241,
+        "first_text_ms": 900,
+        "slow_text_ms": 2400,
+    },
     "Version": {"added": 3, "changed": 5, "removed": 1},
     "PageChange": {"id": "pag_0000000000000042", "change": "changed"},
     "Page": {

@@ -13,6 +13,7 @@ from flowchat.services.uploads import Upload, UploadedFile
 from flowchat.web.calls import CALLS
 
 FILES_FIELD = "file"
+ADMIN_PATHS = ("/admin/sources/{source}/documents",)
 DROP_S = 5.0  # a refused body is read no longer than this
 
 
@@ -26,7 +27,8 @@ def request_class(max_bytes: int) -> type[Request]:
 
     Quart takes the limit before it knows the route, and reads the body beside the handler: see `Connection`.
     """
-    paths = [re.compile(re.sub("{[^}]+}", "[^/]+", call.path)) for call in CALLS if is_upload(call.request_type)]
+    calls = [call.path for call in CALLS if is_upload(call.request_type)]
+    paths = [re.compile(re.sub("{[^}]+}", "[^/]+", path)) for path in (*calls, *ADMIN_PATHS)]
 
     class UploadRequest(Request):
         def __init__(self, method: str, scheme: str, path: str, *args: Any, **options: Any) -> None:

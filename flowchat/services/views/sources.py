@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self, cast
 
 from msgspec import Meta
 
-from flowchat.domain import Job, JobStatus, JobType, Schedule, Source, SourceStatus
+from flowchat.domain import Job, JobStatus, JobType, PageOutcome, PageStatus, Schedule, Source, SourceStatus
+from flowchat.ingest.preview import Preview, RobotsVerdict
 
 AuthType = Literal["basic", "header"]
 
@@ -157,3 +158,48 @@ class CreatedSourceView(SourceView):
         view = SourceView.of(source)
         fields = {name: getattr(view, name) for name in SourceView.__dataclass_fields__}
         return cls(**fields, job=JobView.of(job) if job else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewPageView:
+    """One of the first pages. An `indexed` one would be; `reason` says why another would not."""
+
+    url: str
+    title: str
+    status: PageStatus
+    reason: str | None
+    passages: int
+
+    @classmethod
+    def of(cls, page: PageOutcome) -> Self:
+        return cls(url=page.url, title=page.title, status=page.status, reason=page.reason, passages=len(page.chunks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePreviewView:
+    """What a crawl would find first. `start` is where it begins: the site may have moved.
+
+    `robots` is what the site's robots.txt says about that. `in_sitemaps` and `found` count addresses known by now: a
+    crawl finds more as it goes. `problem` says why nothing can be used; null where something can. `cut_short`: the
+    site was too slow for all five pages.
+    """
+
+    start: str
+    robots: RobotsVerdict
+    in_sitemaps: int
+    found: int
+    pages: tuple[PreviewPageView, ...]
+    problem: str | None
+    cut_short: bool
+
+    @classmethod
+    def of(cls, preview: Preview) -> Self:
+        return cls(
+            start=preview.start,
+            robots=preview.robots,
+            in_sitemaps=preview.in_sitemaps,
+            found=preview.found,
+            pages=tuple(PreviewPageView.of(page) for page in preview.pages),
+            problem=preview.problem or None,
+            cut_short=preview.is_cut_short,
+        )

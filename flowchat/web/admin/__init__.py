@@ -13,7 +13,19 @@ To add a page for a resource:
 Authorisation is the services'. Templates hide what the user can't do: `{% if can("keys.create") %}`.
 """
 
-from flowchat.web.admin import account, audit_log, guard, one_time, overview, sign_in, users  # noqa: F401 (routes)
+from flowchat.web.admin import (  # noqa: F401 (routes)
+    account,
+    audit_log,
+    guard,
+    jobs,
+    one_time,
+    overview,
+    sign_in,
+    source_content,
+    sources,
+    users,
+    words,
+)
 from flowchat.web.admin.blueprint import blueprint
 from flowchat.web.admin.errors import error_page
 from flowchat.web.admin.names import actor_name, browser_name
@@ -22,5 +34,7 @@ __all__ = ["blueprint", "error_page"]
 
 blueprint.add_app_template_filter(actor_name)
 blueprint.add_app_template_filter(browser_name)
+for words_filter in (words.reason_text, words.job_title, words.time_taken, words.number, words.duration, words.size):
+    blueprint.add_app_template_filter(words_filter)
 blueprint.before_app_request(guard.check)
 blueprint.after_app_request(guard.add_headers)

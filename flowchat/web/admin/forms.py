@@ -77,14 +77,19 @@ class Form(AbstractContextManager["Form"]):
         flags: Iterable[str] = (),
         lists: Iterable[str] = (),
         lines: Iterable[str] = (),
+        without: Iterable[str] = (),
         **more: Any,
     ) -> T:
         """As an operation's request. Dots in names lead into objects: `caps.daily`.
 
         `optional` fields are absent where they are empty, `nullable` ones null. `numbers` are whole. `flags` are check
-        boxes, `lists` fields that occur several times, `lines` text areas with an entry a line. Raises FlowChatError.
+        boxes, `lists` fields that occur several times, `lines` text areas with an entry a line. The request is made
+        `without` some. Raises FlowChatError.
         """
-        payload: dict[str, Any] = {name: texts[-1].strip() for name, texts in self._values.items() if name not in _OWN}
+        left_out = {*_OWN, *without}
+        payload: dict[str, Any] = {
+            name: texts[-1].strip() for name, texts in self._values.items() if name not in left_out
+        }
         for name in numbers:
             payload[name] = _number(payload.get(name, ""))
         payload |= {name: self.has(name) for name in flags}

@@ -1,0 +1,31 @@
+"""A look at a site before it becomes a source."""
+
+from contextlib import aclosing
+
+from flowchat.domain import Actor
+from flowchat.errors import Conflict
+from flowchat.ingest.preview import MAX_SITEMAPS, Preview, preview
+from flowchat.ingest.site import Site
+from flowchat.net.fetch import Fetcher
+from flowchat.services import source_auth, sources
+from flowchat.services.context import Appliance
+from flowchat.services.operations import operation
+from flowchat.services.source_requests import NewSource
+from flowchat.store import audit_log
+
+
+@operation("sources.preview", "write")
+async def show(app: Appliance, actor: Actor, new: NewSource) -> Preview:
+    """Show what a crawl of a site would find first, by the first five pages of one; nothing is stored.
+
+    Takes what creating the source does, and at most 15 seconds. It is not billed. Raises FlowChatError naming the
+    field at fault, and Conflict `no_url`.
+    """
+    source = sources.draft(app, actor, new)
+    if source.url is None:
+        raise Conflict("no_url", "Give the address of a site: there is nothing to look at without one.", param="url")
+    await app.db.write(lambda conn: audit_log.insert(conn, actor, "sources.preview", "", url=source.url))
+    headers = source_auth.headers(app.settings.data_dir, source)
+    async with aclosing(Fetcher(app.settings)) as fetcher:
+        site = Site(source.url, fetcher, headers, app.settings.crawl_delay_s, MAX_SITEMAPS)
+        return await preview(source, site, app.engines.embedder, app.db)
