@@ -19,6 +19,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     keys,
     models,
     pages,
+    playground,
     questions,
     settings_list,
     sources,
@@ -43,6 +44,7 @@ from flowchat.services.views.conversations import (
 from flowchat.services.views.curated_answers import CuratedAnswerView
 from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
 from flowchat.services.views.machine import ModelView, SettingView
+from flowchat.services.views.playground import PlaygroundAnswerView
 from flowchat.services.views.sources import CreatedSourceView, JobView, SourceView
 from flowchat.services.views.tenants import CreatedTenantView, TenantView
 from flowchat.services.views.usage import UsageView
@@ -132,6 +134,7 @@ CALLS = (
     Call("POST", "/v1/jobs/{job}/pause", "jobs.pause", JobView, problems=(409,)),
     Call("POST", "/v1/jobs/{job}/resume", "jobs.resume", JobView, problems=(409,)),
     Call("POST", "/v1/chat", "chat.ask", AnswerView, problems=(404, 410, 500, 503, 504)),
+    Call("POST", "/v1/playground", "playground.ask", PlaygroundAnswerView, problems=(404, 410, 500, 503, 504)),
     Call("GET", "/v1/widget", "widget.config", WidgetView),
     Call("GET", "/v1/keys", "keys.list", KeyView),
     Call("POST", "/v1/keys", "keys.create", CreatedKeyView, 201, "/v1/keys/{id}", (404, 409)),
