@@ -142,7 +142,7 @@ CALLS = (
     Call("PATCH", "/v1/keys/{key}", "keys.update", KeyView, problems=(409,)),
     Call("POST", "/v1/keys/{key}/rotate", "keys.rotate", CreatedKeyView, 201, "/v1/keys/{id}"),
     Call("POST", "/v1/keys/{key}/revoke", "keys.revoke", KeyView),
-    Call("GET", "/v1/conversations", "conversations.list", ConversationView),
+    Call("GET", "/v1/conversations", "conversations.list", ConversationView, problems=(404,)),
     Call("DELETE", "/v1/conversations", "conversations.erase", ErasedView),
     Call("GET", "/v1/conversations/{conversation}", "conversations.get", WholeConversationView),
     Call("DELETE", "/v1/conversations/{conversation}", "conversations.delete", None, 204),

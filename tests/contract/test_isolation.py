@@ -76,6 +76,8 @@ REQUESTS: dict[str, Callable[[Tenant], list[Sent]]] = {
         query(q=them.word),
         query(visitor_id=them.ids["visitor"]),
         query(key=them.ids["key"]),
+        query(404, source=them.ids["source"]),
+        query(404, source=them.ids["source slug"]),
         query(starting_after="cnv_zzz", refusal="false"),
     ],
     "curated_answers.create": lambda them: [

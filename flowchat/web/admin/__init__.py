@@ -16,10 +16,13 @@ Authorisation is the services'. Templates hide what the user can't do: `{% if ca
 from flowchat.web.admin import (  # noqa: F401 (routes)
     account,
     audit_log,
+    conversations,
+    curated_answers,
     guard,
     one_time,
     overview,
     playground,
+    questions,
     sign_in,
     users,
 )
