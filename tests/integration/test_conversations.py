@@ -94,7 +94,7 @@ async def test_filters(tmp_path: Path) -> None:
         assert await found(served) == ["Four?", "Three?", "One?"]
         assert await found(served, visitor_id="v1") == ["One?"]
         assert await found(served, key=key_id) == ["One?"]
-        assert await found(served, source="shop") == ["Four?", "Three?"]
+        assert await found(served, source="shop") == ["Four?", "Three?", "One?"]
         assert await found(served, source="docs") == []
         today = now()[:10]
         assert len(await found(served, **{"from": today, "to": today})) == 3
