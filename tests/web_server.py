@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import httpx
 from appliance import operator, running
@@ -18,6 +18,7 @@ from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Citation, CrawlConfig, Event, Source, new_id, now
 from flowchat.services import homepage, keys, tenants
 from flowchat.services.context import Appliance
+from flowchat.settings import Settings
 from flowchat.store import sources, versions
 from flowchat.store.database import Connection
 from flowchat.web import create_web
@@ -69,6 +70,9 @@ class ScriptedAnswerer:
                 yield event
         finally:
             self.running -= 1
+
+    def with_settings(self, settings: Settings) -> Self:
+        return self
 
     def hold_back(self) -> asyncio.Event:
         """From now on answers wait for this event, after their first token."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from flowchat.answer.curated import Matcher
@@ -23,6 +24,7 @@ from flowchat.answer.quote import Quote, says_the_same, select_quotes
 from flowchat.answer.rerank import HITS, HURRIED_SPANS, MAX_SPANS, Evidence, rank_spans, rerank
 from flowchat.answer.retrieve import retrieve
 from flowchat.answer.script import Script, hit_data
+from flowchat.answer.stages import Dropped, Observer, Prompted, Quoted, Ranked, Weighed, unobserved
 from flowchat.answer.verify import Support, verify
 from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Verdict, Version
 from flowchat.engines.bridge import to_its_end, until
@@ -65,7 +67,8 @@ class Answer:
 
     `query_vector` is what the question was searched by; None before that, or where there was nothing to search.
     `verdicts` are also of sentences that were withheld. `is_reduced`: the search was hurried because others waited,
-    or the generator was busy, late or broken, so that another time the answer would say more.
+    or the generator was busy, late or broken, so that another time the answer would say more. `observe` is told how it
+    comes about, withheld sentences included.
     """
 
     text: str = ""
@@ -79,6 +82,7 @@ class Answer:
     tokens_in: int = 0
     tokens_out: int = 0
     is_reduced: bool = False
+    observe: Observer = unobserved
 
 
 class Answerer:
@@ -91,6 +95,12 @@ class Answerer:
         self._gate = gate
         self._generations = asyncio.Semaphore(settings.parallel_answers)
 
+    def with_settings(self, settings: Settings) -> "Answerer":
+        """One that answers by other settings. Both wait for the same turns."""
+        other = copy(self)
+        other._settings = settings
+        return other
+
     async def answer(self, question: Question, answer: Answer) -> AsyncGenerator[Event, None]:
         """The events of the contract but `stream.done`, in order. Raises FlowChatError; closing it stops the model."""
         deadline = asyncio.get_running_loop().time() + self._settings.answer_patience_s
@@ -102,6 +112,7 @@ class Answerer:
                 own = await self._find_curated(question, query, answer)
                 hits = await self._find(query, question.versions, answer)
                 answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
+                answer.observe(Ranked(query, hits))
                 found = [hit_data(hit, self._settings.link_hosts) for hit in answer.chunks]
                 yield Event("retrieval.reranked", {"chunks": found})
                 if own:
@@ -111,10 +122,12 @@ class Answerer:
                 spans = HURRIED_SPANS if self._is_hurried(answer) else MAX_SPANS
                 ranked = await to_its_end(rank_spans, self._engines.reranker, query, hits, spans) if hits else []
                 certainty = await self._certainty(question, query, ranked)
+                answer.observe(Weighed(ranked, certainty))
             if not ranked or certainty < self._settings.refuse_below:
                 yield self._refuse(answer, question.locale, "not_covered" if question.versions else "not_ready")
                 return
             quotes = select_quotes(ranked, MAX_QUOTES)
+            answer.observe(Quoted(quotes))
             telling = _Telling(query, question, quotes, Script(answer, self._settings.link_hosts), answer, deadline)
             async with aclosing(self._tell(telling)) as events:
                 async for event in events:
@@ -149,7 +162,7 @@ class Answerer:
         if not versions:
             return []
         vector = await self._embed(query, answer)
-        chunks = await retrieve(self._db, self._engines.embedder.name, query, vector, versions)
+        chunks = await retrieve(self._db, self._engines.embedder.name, query, vector, versions, answer.observe)
         return await to_its_end(rerank, self._engines.reranker, query, chunks, lambda: self._is_hurried(answer))
 
     def _is_hurried(self, answer: Answer) -> bool:
@@ -217,6 +230,7 @@ class Answerer:
         """The model's sentences with their verdicts. One that fails or is late leaves it to the quotes."""
         question, answer, quotes = telling.question, telling.answer, telling.quotes
         messages = build_messages(telling.query, quotes, _language(question.versions, quotes[0]))
+        answer.observe(Prompted(messages))
         said = [quote.text for quote in quotes[: self._settings.lead_quotes]]
         usage = GenerationUsage()
         written = until(telling.deadline, write_sentences(generator, messages, usage))
@@ -224,7 +238,9 @@ class Answerer:
             async with aclosing(written) as sentences:
                 async for sentence in sentences:
                     sentence = without_preamble(sentence)
-                    if not is_finished(sentence) or repeats(sentence, messages[0]["content"]):
+                    is_whole = is_finished(sentence)
+                    if not is_whole or repeats(sentence, messages[0]["content"]):
+                        answer.observe(Dropped(sentence, "repeats_prompt" if is_whole else "unfinished"))
                         continue
                     tell = self._annotate if question.mode == "annotate" else self._gate_sentence
                     async for event in tell(sentence, telling, said):
@@ -240,10 +256,11 @@ class Answerer:
     async def _gate_sentence(self, sentence: str, telling: "_Telling", said: list[str]) -> AsyncGenerator[Event, None]:
         """Nothing for what was said already; a bare verdict for what is not entailed; else the sentence."""
         if any(says_the_same(sentence, other) for other in said):
+            telling.answer.observe(Dropped(sentence, "said_already"))
             return
         support = await self._verify(sentence, telling)
         if support.score < self._settings.verify_threshold:
-            yield telling.script.withhold(support)
+            yield telling.script.withhold(sentence, support)
             return
         said.append(sentence)
         for event in telling.script.show(sentence, support, "\n\n"):

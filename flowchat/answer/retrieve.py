@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from flowchat.answer.query import query_words
+from flowchat.answer.stages import Observer, Retrieved, unobserved
 from flowchat.domain import Chunk, Version
 from flowchat.engines.protocols import Vectors
 from flowchat.store import chunks as chunk_store
@@ -19,11 +20,18 @@ _WORD = re.compile(r"\w+")
 
 
 async def retrieve(
-    db: Database, embedder: str, query: str, vector: Vectors, versions: Sequence[Version]
+    db: Database,
+    embedder: str,
+    query: str,
+    vector: Vectors,
+    versions: Sequence[Version],
+    observe: Observer = unobserved,
 ) -> list[Chunk]:
     """At most CANDIDATES chunks of the versions, best first. Vectors of another embedder are not searched."""
     rankings = await search(db, embedder, query, vector, versions)
-    return distinct(await chunk_store.by_rowids(db, fuse(rankings)[:READ]))[:CANDIDATES]
+    candidates = distinct(await chunk_store.by_rowids(db, fuse(rankings)[:READ]))[:CANDIDATES]
+    observe(Retrieved(*rankings, candidates))
+    return candidates
 
 
 async def search(
@@ -38,7 +46,13 @@ async def search(
 
 
 def fuse(rankings: Sequence[Sequence[tuple[int, float]]]) -> list[int]:
-    """The items of several rankings of (item, score), by the sum of their scores, each ranking's scaled to 0-1.
+    """The items of several rankings of (item, score), best first."""
+    sums = fused_scores(rankings)
+    return sorted(sums, key=lambda item: -sums[item])
+
+
+def fused_scores(rankings: Sequence[Sequence[tuple[int, float]]]) -> dict[int, float]:
+    """The sum of each item's scores in several rankings of (item, score), each ranking's scaled to 0-1.
 
     What a ranking lacks has 0 there. Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, 2023.
     """
@@ -48,7 +62,7 @@ def fuse(rankings: Sequence[Sequence[tuple[int, float]]]) -> list[int]:
         lowest, span = min(scores, default=0.0), max(scores, default=0.0) - min(scores, default=0.0)
         for item, score in ranking:
             sums[item] = sums.get(item, 0.0) + ((score - lowest) / span if span else 1.0)
-    return sorted(sums, key=lambda item: -sums[item])
+    return sums
 
 
 def distinct(chunks: Sequence[Chunk]) -> list[Chunk]:

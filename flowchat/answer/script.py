@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from flowchat.answer.links import shown
+from flowchat.answer.stages import Judged, Observer
 from flowchat.answer.verify import Support
 from flowchat.domain import Chunk, Citation, Event, Hit, Verdict
 from flowchat.sentences import split_sentences
@@ -18,6 +19,9 @@ class Told(Protocol):
     citations: list[Citation]
     verdicts: list[Verdict]
 
+    @property
+    def observe(self) -> Observer: ...
+
 
 class Script:
     """Makes the events of an answer's text, and writes them down in the answer.
@@ -29,6 +33,7 @@ class Script:
         self._answer = answer
         self._link_hosts = link_hosts
         self._refs = 0
+        self._said = ""  # the sentence that was said last
 
     @property
     def has_shown(self) -> bool:
@@ -50,12 +55,13 @@ class Script:
         if self._answer.text:
             text = glue + text
         self._answer.text += text
+        self._said = sentence
         return [Event("generation.token", {"text": text})]
 
     def cite(self, support: Support, *, ok: bool) -> list[Event]:
         """The citation and the verdict of the sentence that was said last."""
         chunk = support.chunk
-        verdict = self._judge(support, ok=ok)
+        verdict = self._judge(self._said, support, ok=ok)
         evidence, title = (shown(text, [chunk], self._link_hosts) for text in (support.evidence, chunk.title))
         self._answer.citations.append(
             Citation(verdict["ref"], chunk.id, chunk.url, title, evidence, ok, verdict["score"])
@@ -65,15 +71,16 @@ class Script:
             Event("nli.verified", verdict | {"evidence": evidence}),
         ]
 
-    def withhold(self, support: Support) -> Event:
+    def withhold(self, sentence: str, support: Support) -> Event:
         """The verdict on a sentence that is not shown: a reference of its own, and never its text."""
-        return Event("nli.verified", self._judge(support, ok=False) | {"chunkId": support.chunk.id})
+        return Event("nli.verified", self._judge(sentence, support, ok=False) | {"chunkId": support.chunk.id})
 
-    def _judge(self, support: Support, *, ok: bool) -> dict[str, Any]:
+    def _judge(self, sentence: str, support: Support, *, ok: bool) -> dict[str, Any]:
         """A verdict with the next reference."""
         self._refs += 1
         score = round(support.score, 4)
         self._answer.verdicts.append(Verdict(self._refs, ok, score, support.chunk.id))
+        self._answer.observe(Judged(self._refs, sentence, ok, support))
         return {"ref": self._refs, "ok": ok, "score": score}
 
 

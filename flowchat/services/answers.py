@@ -17,6 +17,7 @@ from flowchat.services.caps import Reservation
 from flowchat.services.context import Appliance
 from flowchat.services.limits import Place
 from flowchat.services.runs import Run
+from flowchat.settings import Settings
 from flowchat.store import conversations, unanswered, usage
 from flowchat.store.conversations import Message
 from flowchat.store.database import Connection
@@ -52,6 +53,11 @@ class Asked:
     remembered: Remembered | None
 
 
+def ends_of_search(settings: Settings) -> tuple[str, ...]:
+    """The events from which an answer keeps no other waiting."""
+    return SEARCH_ENDS if settings.lead_quotes else SEARCH_ENDS_WITHOUT_QUOTES
+
+
 def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -80,27 +86,35 @@ async def work(app: Appliance, run: Run, asked: Asked, place: Place | None) -> N
     What is stored ends well; what fails, or is stopped, is counted by what was shown of it.
     """
     answer, timing = Answer(), Timing()
+    if failure := await failure_of(run, _give(app, run, asked, answer, place, timing)):
+        await _settle(app, run, asked, answer)
+        run.fail(failure)
+
+
+async def failure_of(run: Run, work: Coroutine[None, None, None]) -> FlowChatError | None:
+    """Do a run's work. Returns why it failed or was stopped; None where it did not."""
     try:
-        async with asyncio.timeout(app.settings.answer_timeout_s):
-            await _relay(app, run, asked, answer, place, timing)
-        message = _message(asked, answer, timing)
-        await _unbroken(_store(app, asked, answer, message))
+        await work
     except FlowChatError as error:
-        failure = error
+        return error
     except TimeoutError:
-        failure = FlowChatError("answer_timeout", "The answer took too long. Ask something narrower.", status=504)
+        return FlowChatError("answer_timeout", "The answer took too long. Ask something narrower.", status=504)
     except asyncio.CancelledError:
         if run.stopped_by is None:
             raise
-        failure = run.stopped_by
+        return run.stopped_by
     except Exception:
         _log.exception("answering failed")
-        failure = FlowChatError("internal_error", "Something went wrong inside FlowChat. Ask again.", status=500)
-    else:
-        run.finish(_result(run, asked, answer, message))
-        return
-    await _settle(app, run, asked, answer)
-    run.fail(failure)
+        return FlowChatError("internal_error", "Something went wrong inside FlowChat. Ask again.", status=500)
+    return None
+
+
+async def _give(app: Appliance, run: Run, asked: Asked, answer: Answer, place: Place | None, timing: Timing) -> None:
+    async with asyncio.timeout(app.settings.answer_timeout_s):
+        await _relay(app, run, asked, answer, place, timing)
+    message = _message(asked, answer, timing)
+    await _unbroken(_store(app, asked, answer, message))
+    run.finish(_result(run, asked, answer, message))
 
 
 async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: Place | None, timing: Timing) -> None:
@@ -112,7 +126,7 @@ async def _relay(app: Appliance, run: Run, asked: Asked, answer: Answer, place: 
         asked.remembered.fill(answer)
         return
     events = []
-    search_ends = SEARCH_ENDS if app.settings.lead_quotes else SEARCH_ENDS_WITHOUT_QUOTES
+    search_ends = ends_of_search(app.settings)
     async with aclosing(app.answerer.answer(asked.question, answer)) as making:
         async for event in making:
             run.publish(event)

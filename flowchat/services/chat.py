@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -58,9 +59,13 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def sources(self) -> list[str]:
         """Empty: all sources of the key."""
-        if not self.source:
-            return []
-        return [self.source] if isinstance(self.source, str) else list(dict.fromkeys(self.source))
+        return source_names(self.source)
+
+
+def source_names(source: str | list[str] | None) -> list[str]:
+    if not source:
+        return []
+    return [source] if isinstance(source, str) else list(dict.fromkeys(source))
 
 
 @visitor_operation("chat.ask")
@@ -90,9 +95,9 @@ async def open_chat(
         idempotency.check_key(idempotency_key)
         if run := app.runs.resumable(key.id, idempotency_key, asked_hash):
             return run, last_event_id
-    _check_going_on(app)
+    check_going_on(app)
     app.limiter.count(policies(app, key, client, request.visitor_id))
-    found = await _find_sources(app, key, request.sources)
+    found = await find_sources(app, key.tenant_id, request.sources, key.sources)
     thread = await _find_thread(app, key, request)
     question = await _question(app, key, request, found, thread)
     name = await cache_key(app.db, app.engines.embedder.name, question)
@@ -136,14 +141,17 @@ async def collect(run: Run) -> dict[str, Any]:
     return run.result
 
 
-async def _find_sources(app: Appliance, key: Key, wanted: list[str]) -> list[Source]:
+async def find_sources(
+    app: Appliance, tenant_id: str, wanted: Sequence[str], allowed: Collection[str] = ()
+) -> list[Source]:
+    """The wanted sources, or all that answer; only `allowed` ones, if there are any. Raises NotFound."""
     if not wanted:
-        answering = await sources.answering(app.db, key.tenant_id)
-        return [source for source in answering if not key.sources or source.id in key.sources]
+        answering = await sources.answering(app.db, tenant_id)
+        return [source for source in answering if not allowed or source.id in allowed]
     found = []
     for name in wanted:
-        source = await sources.get(app.db, key.tenant_id, name, is_counted=False)
-        if source is None or source.status == "revoked" or (key.sources and source.id not in key.sources):
+        source = await sources.get(app.db, tenant_id, name, is_counted=False)
+        if source is None or source.status == "revoked" or (allowed and source.id not in allowed):
             raise NotFound("source", name, param="source")
         found.append(source)
     return found
@@ -183,7 +191,7 @@ async def _question(app: Appliance, key: Key, request: ChatRequest, found: list[
 
 def _start(app: Appliance, asked: Asked, idempotency_key: str | None, asked_hash: str) -> Run:
     """Raises Busy, Unauthorized and NotFound for what has changed while the question was looked at."""
-    _check_going_on(app)
+    check_going_on(app)
     check_not_revoked(app, asked.key)
     for source_id in asked.question.source_ids:
         if source_id in app.revocations:
@@ -201,6 +209,7 @@ def _start(app: Appliance, asked: Asked, idempotency_key: str | None, asked_hash
     return run
 
 
-def _check_going_on(app: Appliance) -> None:
+def check_going_on(app: Appliance) -> None:
+    """Raises Busy."""
     if app.stopping.is_set():
         raise Busy("FlowChat is restarting. Ask again in a minute.", retry_after_s=RESTART_RETRY_AFTER_S)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from flowchat.domain import Actor, Rating
 from flowchat.errors import NotFound
 from flowchat.services.context import Appliance, Context
+from flowchat.services.fields import Date
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
 from flowchat.services.runs import Topic
-from flowchat.store import audit_log, conversations
+from flowchat.store import audit_log, conversations, sources
 from flowchat.store.conversations import Conversation, Erased, Filter, Message
 from flowchat.store.database import Connection
 from flowchat.store.paging import Cursor
@@ -30,6 +31,15 @@ class ConversationList(ListRequest, frozen=True, kw_only=True):
     q: Annotated[str, Meta(max_length=200, description="Words that one question or its answer has, all of them.")] = ""
     visitor_id: Annotated[str, Meta(max_length=128, description="Only this visitor's.")] = ""
     key: Annotated[str, Meta(max_length=64, description="Only those begun with the key of this id.")] = ""
+    source: Annotated[
+        str, Meta(max_length=64, description="Only those with an answer from the source of this id or slug.")
+    ] = ""
+    first: Annotated[Date, Meta(description="Begun on this date (UTC) or later: YYYY-MM-DD.")] = field(
+        default="", name="from"
+    )
+    last: Annotated[Date, Meta(description="Begun on this date (UTC) or earlier: YYYY-MM-DD.")] = field(
+        default="", name="to"
+    )
     refusal: Annotated[bool, Meta(description="With (true) or without (false) a refused question.")] | UnsetType = UNSET
     rating: Annotated[Rating, Meta(description="With an answer rated so.")] | UnsetType = UNSET
 
@@ -50,7 +60,10 @@ class WholeConversation:
 
 @operation("conversations.list", "read")
 async def list_page(app: Context, actor: Actor, request: ConversationList) -> Listed[Conversation]:
-    """List or search conversations, newest first."""
+    """List or search conversations, newest first.
+
+    Raises NotFound for an unknown source.
+    """
     words = conversations.search_words(request.q)
     if request.q and not words:
         return Listed([], False)
@@ -58,10 +71,20 @@ async def list_page(app: Context, actor: Actor, request: ConversationList) -> Li
         words=words,
         visitor_id=request.visitor_id or None,
         key_id=request.key or None,
+        source_id=await _source_id(app, actor, request.source) if request.source else None,
+        first=request.first or None,
+        last=request.last or None,
         refusal=None if request.refusal is UNSET else request.refusal,
         rating=None if request.rating is UNSET else request.rating,
     )
     return await read_page(request, lambda cursor: conversations.page(app.db, actor.tenant_id, wanted, cursor))
+
+
+async def _source_id(app: Context, actor: Actor, id_or_slug: str) -> str:
+    source = await sources.get(app.db, actor.tenant_id, id_or_slug, is_counted=False)
+    if source is None:
+        raise NotFound("source", id_or_slug, param="source")
+    return source.id
 
 
 @operation("conversations.get", "read")

@@ -63,7 +63,7 @@ class Run:
     def finish(self, result: dict[str, Any]) -> None:
         """Publish `stream.done`. `result` is the whole answer as the contract's JSON."""
         self.result = result
-        self.publish(Event("stream.done", {name: result[name] for name in _DONE_FIELDS}))
+        self.publish(Event("stream.done", {name: result[name] for name in _DONE_FIELDS if name in result}))
 
     def fail(self, error: FlowChatError) -> None:
         """Publish `error`, then `stream.done`."""

@@ -67,11 +67,17 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which conversations are wanted: None leaves a condition out. `words`: all of them in one question or answer."""
+    """Which conversations are wanted: None leaves a condition out. `words`: all of them in one question or answer.
+
+    `first` and `last` are dates (UTC) on which a conversation began.
+    """
 
     words: tuple[str, ...] = ()
     visitor_id: str | None = None
     key_id: str | None = None
+    source_id: str | None = None
+    first: str | None = None
+    last: str | None = None
     refusal: bool | None = None
     rating: Rating | None = None
 
@@ -161,6 +167,10 @@ async def page(db: Database, tenant_id: str, wanted: Filter, cursor: Cursor) -> 
         "c.tenant_id = ?": tenant_id,
         "c.visitor_id = ?": wanted.visitor_id,
         "c.key_id = ?": wanted.key_id,
+        "c.created_at >= ?": wanted.first,
+        "substr(c.created_at, 1, 10) <= ?": wanted.last,
+        "exists (select 1 from messages m join usage_ledger u on u.message_id = m.id"
+        " where m.conversation_id = c.id and u.source_id = ?)": wanted.source_id,
         "exists (select 1 from messages m where m.conversation_id = c.id and m.refusal) = ?": wanted.refusal,
         "exists (select 1 from messages m join feedback f on f.message_id = m.id"
         " where m.conversation_id = c.id and f.rating = ?)": wanted.rating,

@@ -19,6 +19,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     keys,
     models,
     pages,
+    playground,
     questions,
     settings_list,
     source_preview,
@@ -45,6 +46,7 @@ from flowchat.services.views.conversations import (
 from flowchat.services.views.curated_answers import CuratedAnswerView
 from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
 from flowchat.services.views.machine import ModelView, SettingView
+from flowchat.services.views.playground import PlaygroundAnswerView
 from flowchat.services.views.sources import CreatedSourceView, JobView, SourcePreviewView, SourceView
 from flowchat.services.views.statistics import StatisticsView
 from flowchat.services.views.tenants import CreatedTenantView, TenantView
@@ -136,6 +138,7 @@ CALLS = (
     Call("POST", "/v1/jobs/{job}/pause", "jobs.pause", JobView, problems=(409,)),
     Call("POST", "/v1/jobs/{job}/resume", "jobs.resume", JobView, problems=(409,)),
     Call("POST", "/v1/chat", "chat.ask", AnswerView, problems=(404, 410, 500, 503, 504)),
+    Call("POST", "/v1/playground", "playground.ask", PlaygroundAnswerView, problems=(404, 410, 500, 503, 504)),
     Call("GET", "/v1/widget", "widget.config", WidgetView),
     Call("GET", "/v1/keys", "keys.list", KeyView),
     Call("POST", "/v1/keys", "keys.create", CreatedKeyView, 201, "/v1/keys/{id}", (404, 409)),
@@ -143,7 +146,7 @@ CALLS = (
     Call("PATCH", "/v1/keys/{key}", "keys.update", KeyView, problems=(409,)),
     Call("POST", "/v1/keys/{key}/rotate", "keys.rotate", CreatedKeyView, 201, "/v1/keys/{id}"),
     Call("POST", "/v1/keys/{key}/revoke", "keys.revoke", KeyView),
-    Call("GET", "/v1/conversations", "conversations.list", ConversationView),
+    Call("GET", "/v1/conversations", "conversations.list", ConversationView, problems=(404,)),
     Call("DELETE", "/v1/conversations", "conversations.erase", ErasedView),
     Call("GET", "/v1/conversations/{conversation}", "conversations.get", WholeConversationView),
     Call("DELETE", "/v1/conversations/{conversation}", "conversations.delete", None, 204),

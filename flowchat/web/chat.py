@@ -40,6 +40,11 @@ async def ask() -> Response:
     )
     if _wants_json():
         return respond.json(AnswerView.of(await chat.collect(run)), Cache_Control="no-store")
+    return streamed(run, after)
+
+
+def streamed(run: Run, after: int = 0) -> Response:
+    """An answer as server-sent events, from the one after `after` on."""
     response = Response(
         _stream(run, after, current_app.config["HEARTBEAT_S"]),
         content_type="text/event-stream",

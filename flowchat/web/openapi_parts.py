@@ -16,6 +16,7 @@ query parameters and unknown fields of a body are refused.
 
 TAGS = {
     "chat": "Questions of your visitors, answered as a stream of events.",
+    "playground": "Trying questions, with everything that leads to their answers.",
     "widget": "What the widget on a page asks for when it opens.",
     "feedback": "What visitors think of answers.",
     "sources": "Crawled sites and sets of uploaded documents, which answers are made from.",

@@ -11,6 +11,7 @@ import pytest
 from conversing import RETURNS, answered, as_other_tenant, going_on, read_only, with_pipeline
 from web_server import Served, refusal, serving
 
+from flowchat.domain import now
 from flowchat.store import versions
 
 ASKED = "May I return it within thirty days?"
@@ -93,6 +94,11 @@ async def test_filters(tmp_path: Path) -> None:
         assert await found(served) == ["Four?", "Three?", "One?"]
         assert await found(served, visitor_id="v1") == ["One?"]
         assert await found(served, key=key_id) == ["One?"]
+        assert await found(served, source="shop") == ["Four?", "Three?", "One?"]
+        assert await found(served, source="docs") == []
+        today = now()[:10]
+        assert len(await found(served, **{"from": today, "to": today})) == 3
+        assert await found(served, **{"from": "2999-01-01"}) == await found(served, to="2020-01-01") == []
         assert await found(served, refusal="true") == ["Three?", "One?"]
         assert await found(served, refusal="false") == ["Four?"]
         assert await found(served, rating="down") == ["Three?"]
@@ -107,6 +113,7 @@ async def test_filters(tmp_path: Path) -> None:
         ("GET", "/v1/conversations", {"q": "x" * 201}, "q"),
         ("GET", "/v1/conversations", {"refusal": "perhaps"}, "refusal"),
         ("GET", "/v1/conversations", {"rating": "five"}, "rating"),
+        ("GET", "/v1/conversations", {"from": "yesterday"}, "from"),
         ("GET", "/v1/conversations", {"limit": 0}, "limit"),
         ("DELETE", "/v1/conversations", {}, "visitor_id"),
         ("DELETE", "/v1/conversations", {"visitor_id": ""}, "visitor_id"),

@@ -30,7 +30,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
     "": (
         Entry("Overview", "overview_show", "tenant.get", "home"),
         Entry("Sources", "sources_list", "sources.list", "globe"),
-        Entry("Playground", "playground_show", "sources.list", "spark"),
+        Entry("Playground", "playground_show", "playground.ask", "spark"),
     ),
     "Answers": (
         Entry("Conversations", "conversations_list", "conversations.list", "chat"),
