@@ -13,7 +13,7 @@ To add a page for a resource:
 Authorisation is the services'. Templates hide what the user can't do: `{% if can("keys.create") %}`.
 """
 
-from flowchat.web.admin import account, audit_log, guard, keys, one_time, overview, sign_in, users, webhooks  # noqa: F401 (routes)
+from flowchat.web.admin import account, audit_log, guard, keys, one_time, overview, sign_in, users, webhooks, widget  # noqa: F401 (routes)
 from flowchat.web.admin.blueprint import blueprint
 from flowchat.web.admin.errors import error_page
 from flowchat.web.admin.names import actor_name, browser_name
