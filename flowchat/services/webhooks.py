@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from flowchat.domain import Actor, Delivery, DeliveryStatus, Webhook, new_id, now
+from flowchat.domain import Actor, Delivery, DeliveryStatus, EventType, Webhook, new_id, now
 from flowchat.errors import Conflict, NotFound
 from flowchat.net.webhook import endpoint_url
 from flowchat.services import signatures, vault
@@ -69,6 +69,7 @@ class DeliveryList(ListRequest, frozen=True, kw_only=True):
     """Which deliveries are wanted."""
 
     status: Annotated[DeliveryStatus, msgspec.Meta(description="Only these.")] | UnsetType = UNSET
+    type: Annotated[EventType, msgspec.Meta(description="Only of events of this type.")] | UnsetType = UNSET
 
 
 @operation("webhooks.create", "write")
@@ -203,7 +204,10 @@ async def list_deliveries(app: Context, actor: Actor, webhook_id: str, request: 
     """List what was sent to an endpoint in the last 30 days, newest first. Raises NotFound."""
     await get(app, actor, webhook_id)
     status = None if request.status is UNSET else request.status
-    return await read_page(request, lambda cursor: deliveries.page(app.db, actor.tenant_id, webhook_id, status, cursor))
+    event_type = None if request.type is UNSET else request.type
+    return await read_page(
+        request, lambda cursor: deliveries.page(app.db, actor.tenant_id, webhook_id, status, event_type, cursor)
+    )
 
 
 @operation("deliveries.get", "read")

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from dataclasses import asdict
 
-from flowchat.domain import Delivery, DeliveryAttempt, DeliveryStatus, WebhookEvent, now
+from flowchat.domain import Delivery, DeliveryAttempt, DeliveryStatus, EventType, WebhookEvent, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
 
@@ -76,10 +76,20 @@ async def get(db: Database, tenant_id: str, webhook_id: str, delivery_id: str) -
 
 
 async def page(
-    db: Database, tenant_id: str, webhook_id: str, status: DeliveryStatus | None, cursor: Cursor
+    db: Database,
+    tenant_id: str,
+    webhook_id: str,
+    status: DeliveryStatus | None,
+    event_type: EventType | None,
+    cursor: Cursor,
 ) -> list[Delivery]:
-    """Deliveries with that status; None: with any."""
-    where = {"d.tenant_id = ?": tenant_id, "d.webhook_id = ?": webhook_id, "d.status = ?": status}
+    """Deliveries with that status, of events of that type; None: of any."""
+    where = {
+        "d.tenant_id = ?": tenant_id,
+        "d.webhook_id = ?": webhook_id,
+        "d.status = ?": status,
+        "e.type = ?": event_type,
+    }
     rows = await newest_first(db, _SELECT, cursor, where, by="d.id")
     return [_delivery(row) for row in rows]
 

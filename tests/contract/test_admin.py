@@ -22,16 +22,6 @@ for module in pkgutil.walk_packages(services.__path__, "flowchat.services."):
 VISITORS = {name for name, operation in OPERATIONS.items() if operation.caller == "visitor"}
 # Operations whose page is not made yet. This list only gets shorter; empty, it goes.
 PENDING = {
-    "deliveries.get",
-    "deliveries.list",
-    "deliveries.redeliver",
-    "events.get",
-    "events.list",
-    "keys.create",
-    "keys.get",
-    "keys.revoke",
-    "keys.rotate",
-    "keys.update",
     "settings.list",
     "tenant.update",
     "tenants.close",
@@ -39,12 +29,6 @@ PENDING = {
     "tenants.get",
     "tenants.list",
     "tenants.update",
-    "webhooks.create",
-    "webhooks.delete",
-    "webhooks.get",
-    "webhooks.ping",
-    "webhooks.rotate",
-    "webhooks.update",
 }
 # Routes of one's own account: contract, section 6.
 OWN_ACCOUNT = {

@@ -136,6 +136,7 @@ async def test_deliveries_and_events_can_be_filtered(tmp_path: Path) -> None:
             "failed": await served.call("GET", f"{path}/deliveries", params={"status": "failed"}),
             "pending": await served.call("GET", f"{path}/deliveries", params={"status": "pending"}),
             "succeeded": await served.call("GET", f"{path}/deliveries", params={"status": "succeeded"}),
+            "pings": await served.call("GET", f"{path}/deliveries", params={"type": "ping"}),
             "revoked": await served.call("GET", "/v1/events", params={"type": "source.revoked"}),
             "indexed": await served.call("GET", "/v1/events", params={"type": "version.indexed"}),
         }
@@ -145,7 +146,8 @@ async def test_deliveries_and_events_can_be_filtered(tmp_path: Path) -> None:
         ]
     found = {name: [item["id"] for item in answer.json()["data"]] for name, answer in answers.items()}
     assert len(found.pop("failed")) == 1
-    assert found == {"pending": [pinged["id"]], "succeeded": [], "revoked": [event_id], "indexed": []}
+    mine = [pinged["id"]]
+    assert found == {"pending": mine, "pings": mine, "succeeded": [], "revoked": [event_id], "indexed": []}
     assert [(answer.status_code, answer.json()["param"]) for answer in wrong] == [(400, "status"), (400, "type")]
 
 

@@ -20,6 +20,7 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     curated_answers,
     guard,
     jobs,
+    keys,
     one_time,
     overview,
     playground,
@@ -28,6 +29,8 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     source_content,
     sources,
     users,
+    webhooks,
+    widget,
     words,
 )
 from flowchat.web.admin.blueprint import blueprint
