@@ -28,7 +28,8 @@ _EVERYDAY = frozenset(
 )
 _NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][a-z]{2,}\b")
 _NEGATION = re.compile(
-    r"\b(not|never|no(?!,)|none|nor|neither|cannot|without|nothing|nobody|nowhere|unable|hardly)\b|n['\u2019]t\b",
+    r"\b(not|never|no(?!,)|(?-i:none)|None of|nor|neither|cannot|without|nothing|nobody|nowhere|unable|hardly)\b"
+    r"|n['\u2019]t\b",
     re.IGNORECASE,
 )
 _HALF_NEGATION = re.compile(
