@@ -100,11 +100,13 @@ def is_altered(claim: str, evidence: str) -> bool:
     sentences = [_WORD.findall(sentence) for sentence in split_sentences(evidence)]
     aligned = [_align(words, others) for others in sentences if len(others) <= MAX_SENTENCE_WORDS]
     closest = max(aligned, key=lambda alignment: alignment.same, default=None)
-    if closest is None or closest.same < max(MIN_SAME_WORDS, MIN_SAME_SHARE * len(words)):
+    if closest is None or closest.same < MIN_SAME_WORDS:
         return False
+    if closest.same < MIN_SAME_SHARE * len(words):
+        return _swaps(closest) or _moves(closest)
     return (
         any(_is_other(said, given, evidence) for said, given in closest.replaced)
-        or any(fails(closest) for fails in (_is_stronger, _denies, _swaps, _leaves_out_condition))
+        or any(fails(closest) for fails in (_is_stronger, _denies, _swaps, _moves, _leaves_out_condition))
         or _has_other_subject(closest, evidence)
     )
 
@@ -249,13 +251,31 @@ def _may_be_the_same(said: Sequence[str], given: Sequence[str], evidence: str) -
 
 def _swaps(alignment: _Alignment) -> bool:
     """Whether two spans have changed places, but for the members of a list."""
-    claim = [word.lower() for word in alignment.words]
-    spans = [([word.lower() for word in said], [word.lower() for word in given]) for said, given in alignment.replaced]
-    for (said, given), (other_said, other_given) in combinations(spans, 2):
-        if said == other_given and given == other_said:
-            start = _find(said, claim, 0) + len(said)
-            return not _JOINING & {*claim[start : _find(other_said, claim, start)]}
+    claim = _low(alignment.words)
+    for (said, given), (other_said, other_given) in combinations(alignment.replaced, 2):
+        if _telling(said) == _telling(other_given) != _telling(given) == _telling(other_said):
+            start = _find(_low(said), claim, 0) + len(said)
+            between = claim[start : _find(_low(other_said), claim, start)]
+            is_list = between and between[0] in _JOINING and between[-1] in _JOINING
+            enough = alignment.same + len(said) + len(other_said) >= MIN_SAME_SHARE * len(claim)
+            return enough and not is_list
     return False
+
+
+def _moves(alignment: _Alignment) -> bool:
+    """Whether "X sends Y" became "Y sends X": Y is aligned, and "X sends" moved past it and became "sends X"."""
+    for one, other in combinations(alignment.spans, 2):
+        (said, here), (there, given) = (one, other) if one[0] else (other, one)
+        moved, before = _telling(said), _telling(given)
+        if here or there or len(moved) < 2 or moved == before or _JOINING & {*moved}:
+            continue
+        if sorted(moved) == sorted(before):
+            return alignment.same + len(said) >= MIN_SAME_SHARE * len(alignment.words)
+    return False
+
+
+def _telling(words: Sequence[str]) -> list[str]:
+    return [word for word in _low(words) if word not in _SMALL]
 
 
 def _find(span: Sequence[str], words: Sequence[str], start: int) -> int:

@@ -113,6 +113,12 @@ def test_evidence_is_what_covers_the_claim_in_its_order() -> None:
             "edits",
         ),
         ("The log is written to the disk at night.", "It is written to the disk at night. See the log.", ""),
+        ("Tight coupling and loose cohesion is the aim.", "Loose coupling and tight cohesion is the aim.", "edits"),
+        ("A request sends the widget key in a header.", "The widget key sends a request in a header.", "edits"),
+        # conditions turned round
+        ("If the log is kept, the disk is full.", "If the disk is full, the log is kept.", "conditions"),
+        ("The log is kept because the disk fills up.", "Because the log is kept, the disk fills up.", "conditions"),
+        ("The log is kept if the disk is full.", "If the disk is full, the log is kept.", ""),
         ("Cats and dogs are allowed in the garden.", "Dogs and cats are allowed in the garden.", ""),
         ("SQLite is read by the tool at the start.", "It is read by the tool at the start. So SQLite is.", ""),
     ],
