@@ -200,7 +200,7 @@ def _stems(words: Sequence[str]) -> set[str]:
 def _is_other(said: Sequence[str], given: Sequence[str], evidence: str) -> bool:
     """Whether one name or unit stands for another, a word for its opposite or a weaker one, or passive for active."""
     said_low, given_low = _low(said), _low(given)
-    if any(_are_opposite(one, other) for one in said_low for other in given_low):
+    if _has_not(said_low) == _has_not(given_low) and any(_are_opposite(a, b) for a in said_low for b in given_low):
         return True
     if _STRONG & {*said_low} and not (_EACH | _DUTY) & {*given_low}:
         return True

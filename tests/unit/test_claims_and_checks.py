@@ -100,6 +100,7 @@ def test_evidence_is_what_covers_the_claim_in_its_order() -> None:
         ("The log is kept except if the disk is full.", "The log is kept unless the disk is full.", ""),
         ("The log must be kept on the disk.", "The log may be kept on the disk.", "edits"),
         ("The log must be kept on the disk.", "The log needs to be kept on the disk.", ""),
+        ("The line feed is not required after a command.", "The line feed is optional after a command.", ""),
         ("The log is unavailable to other users.", "The log is available to other users.", "edits"),
         ("The log is kept for several months there.", "The log is kept for several years there.", "edits"),
         ("The index is stored by the last entry of a block.", "The index stores the last entry of a block.", "edits"),
