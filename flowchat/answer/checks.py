@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from flowchat.answer.claims import content_stems
+from flowchat.answer.conditions import turns_condition
 from flowchat.answer.copies import is_altered
 from flowchat.answer.quantities import UNITS, misquotes
 from flowchat.sentences import split_sentences
@@ -28,7 +29,8 @@ _EVERYDAY = frozenset(
 )
 _NAME = re.compile(r"(?<=[a-z0-9,;] )[A-Z][a-z]{2,}\b")
 _NEGATION = re.compile(
-    r"\b(not|never|no(?!,)|none|nor|neither|cannot|without|nothing|nobody|nowhere|unable|hardly)\b|n['\u2019]t\b",
+    r"\b(not|never|no(?!,)|(?-i:none)|None of|nor|neither|cannot|without|nothing|nobody|nowhere|unable|hardly)\b"
+    r"|n['\u2019]t\b",
     re.IGNORECASE,
 )
 _HALF_NEGATION = re.compile(
@@ -44,8 +46,7 @@ def failed_check(claim: str, evidence: str, known: str) -> str:
 
     `known` is the whole of what names may come from: passage, headings, question.
     """
-    texts = {"names": known, "numbers": evidence, "negation": evidence, "edits": evidence}
-    return next((name for name, fails in CHECKS.items() if fails(claim, texts[name])), "")
+    return next((name for name, fails in CHECKS.items() if fails(claim, known if name == "names" else evidence)), "")
 
 
 def lacks_names(claim: str, known: str) -> bool:
@@ -115,4 +116,5 @@ CHECKS: dict[str, Callable[[str, str], bool]] = {
     "numbers": misquotes,
     "negation": is_opposite,
     "edits": is_altered,
+    "conditions": turns_condition,
 }

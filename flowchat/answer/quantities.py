@@ -45,7 +45,10 @@ UNITS = {
 }
 _TOLERANCE = {"bytes": 0.1, "mass": 0.001, "length": 0.001}  # 1 KB is 1,000 bytes or 1,024; 1 TB is 0.91 TiB
 _FILLERS = frozenset("a an the of is are was were be about around approximately more other such".split())
-_ENDS = frozenset("and or to in at by on for with from as but which that per each every when if while".split())
+_ENDS = frozenset(
+    "and or to in at by on for with from as but which that per each every when if while within during until since "
+    "before after between through into may can will must should".split()
+)
 _BOUNDING = frozenset("than least most to over under above below exceed".split())
 _RATE = re.compile(r"(?:per|a|an|each|every|/)\s?(second|minute|hour|day|week|month|year|user|seat)\b", re.I)
 _RATE_WORDS = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year", "annually": "year"}

@@ -13,16 +13,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
+from _train_verifier.copied_pairs import copied_claims
 from _train_verifier.fact_pairs import LICENCE, fact_claims
 from _train_verifier.false_edits import FALSE_EDITS
 from _train_verifier.grammar import TERM, articled
-from _train_verifier.passages import Passage, is_claim, premise_sentences, read_passages
+from _train_verifier.passages import HELD_OUT_EVERY, Passage, is_claim, premise_sentences, read_passages
 from _train_verifier.rewordings import answered, as_statement, reworded
 from _train_verifier.true_edits import TRUE_EDITS
+from _train_verifier.written_pairs import written_claims
 
 TESTED = Path(__file__).parents[2] / "tests/data/verifier"
 MAX_PER_KIND = 1_500
 MAX_VERBATIM = 1_200
+MAX_COPIED = 5_500  # each with a false twin
 MAX_PREMISE_CHARS = 900
 MAX_OF_PASSAGE = 4
 FACT_TIMES = 8
@@ -59,10 +62,18 @@ def main() -> None:
     pairs = documentation_pairs(passages, _seeded(options.seed), split)
     if not options.held_out:
         pairs += fact_pairs(FACT_TIMES, _seeded(options.seed))
+        pairs += [_pair(made, split) for made in written_claims()]
+    most = MAX_COPIED // HELD_OUT_EVERY if options.held_out else MAX_COPIED
+    pairs += [_pair(made, split) for made in copied_claims(passages, most, _seeded(options.seed))]
     write_pairs(options.out, pairs)
     for (source, label), number in sorted(Counter((pair.source, pair.label) for pair in pairs).items()):
         print(f"{number:6} {label:15} {source}")
     print(f"{len(pairs):6} pairs of {len(passages)} passages")
+
+
+def _pair(made: tuple[str, str, str, str, str], split: str) -> Pair:
+    premise, claim, label, source, licence = made
+    return Pair(premise, claim, label, source, split, licence)
 
 
 def _seeded(seed: int) -> Random:

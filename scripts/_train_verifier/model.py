@@ -97,7 +97,9 @@ def load_onnx(path: Path, frozen_layers: int, seed: int) -> CrossEncoder:
     """The model whose INT8 weights lie in `path`. A head that is not 3-way is left out: the new one is random."""
     torch.manual_seed(seed)
     model = CrossEncoder(Shape(), frozen_layers)
-    weights = dict(_onnx_weights(onnx.load(path).graph))
+    graph = onnx.load(path).graph
+    is_own = any(initializer.name == "norm.weight" for initializer in graph.initializer)
+    weights = dict(_own_weights(graph) if is_own else _bert_weights(graph))
     if weights["head.weight"].shape[0] != len(LABELS):
         weights["head.weight"] = nn.init.normal_(torch.empty_like(model.head.weight), std=0.02)
         weights["head.bias"] = torch.zeros(len(LABELS))
@@ -105,37 +107,72 @@ def load_onnx(path: Path, frozen_layers: int, seed: int) -> CrossEncoder:
     return model
 
 
-def _onnx_weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Tensor]]:
-    initializers = {initializer.name: onnx.numpy_helper.to_array(initializer) for initializer in graph.initializer}
+class _Int8Graph:
+    """The weights of an INT8 graph, turned back to float."""
 
-    def dequantised(name: str) -> np.ndarray:
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.values = {initializer.name: onnx.numpy_helper.to_array(initializer) for initializer in graph.initializer}
+        self.products = {node.name: node.input[1] for node in graph.node if node.op_type == "MatMulInteger"}
+
+    def quantised(self, name: str) -> Tensor:
+        """The float weights that `name` and its scale and zero point stand for."""
         stem = name.removesuffix("_quantized")
-        zero_point = initializers[f"{stem}_zero_point"].astype(np.float32)
-        return (initializers[name].astype(np.float32) - zero_point) * initializers[f"{stem}_scale"]
+        zero_point = self.values[f"{stem}_zero_point"].astype(np.float32)
+        return torch.tensor((self.values[name].astype(np.float32) - zero_point) * self.values[f"{stem}_scale"])
 
-    def linear(place: str) -> tuple[Tensor, Tensor]:
-        (name,) = (n.input[1] for n in graph.node if n.op_type == "MatMulInteger" and re.search(place, n.name))
-        (bias,) = (v for k, v in initializers.items() if re.search(place.replace("/", r"\."), k) and k.endswith("bias"))
-        return torch.tensor(dequantised(name).T.copy()), torch.tensor(bias)
+    def linear(self, place: str) -> Tensor:
+        """Weights (out, in) of the one product whose name matches."""
+        (name,) = (weights for product, weights in self.products.items() if re.search(place, product))
+        return self.quantised(name).T.contiguous()
 
-    def norm(name: str) -> tuple[Tensor, Tensor]:
-        return torch.tensor(initializers[f"{name}.weight"]), torch.tensor(initializers[f"{name}.bias"])
+    def bias(self, place: str) -> Tensor:
+        """The one bias whose name matches."""
+        (value,) = (v for k, v in self.values.items() if re.search(place, k) and k.endswith("bias"))
+        return torch.tensor(value)
 
+
+def _own_weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Tensor]]:
+    """From a graph that `export` wrote: its names are the module's, but for the last layer's divided product."""
+    int8 = _Int8Graph(graph)
+    for name, value in int8.values.items():
+        if re.fullmatch(r"[a-z0-9_.]+\.(?:bias|weight)", name):
+            yield name, torch.tensor(value)
+    for name in ("words", "positions", "types"):
+        yield f"{name}.weight", int8.quantised(f"{name}.weight_quantized")
+    last = Shape().layers - 1
+    for number in range(Shape().layers):
+        place = "/" if number == last else f"/layers.{number}/"
+        for part in ("attention_out", "up", "down") if number == last else ("qkv", "attention_out", "up", "down"):
+            yield f"layers.{number}.{part}.weight", int8.linear(f"^{place}{part}/MatMul")
+    query, others = (int8.linear(f"^/{name}_quant$") for name in ("MatMul", "MatMul_1"))
+    yield f"layers.{last}.qkv.weight", torch.cat([query, others])
+    biases = {len(value): value for name, value in int8.values.items() if name.startswith("onnx::Add")}
+    yield f"layers.{last}.qkv.bias", torch.tensor(np.concatenate([biases[len(query)], biases[len(others)]]))
+    for name in ("pooler", "head"):
+        yield f"{name}.weight", int8.quantised(f"{name}.weight_Transposed_quantized").T.contiguous()
+
+
+def _bert_weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Tensor]]:
+    """From a graph with the names of BERT: the reranker, or flowchat-verifier-1."""
+    int8 = _Int8Graph(graph)
     for ours, theirs in (("words", "word"), ("positions", "position"), ("types", "token_type")):
-        yield f"{ours}.weight", torch.tensor(dequantised(f"bert.embeddings.{theirs}_embeddings.weight_quantized"))
+        yield f"{ours}.weight", int8.quantised(f"bert.embeddings.{theirs}_embeddings.weight_quantized")
     linears = {"pooler": "pooler/dense", "head": "^/?(out|classifier)/"}
     norms = {"norm": "bert.embeddings.LayerNorm"}
     for number in range(Shape().layers):
         layer = f"layer.{number}/"
-        parts = [linear(rf"{layer}attention/self/{part}/") for part in ("query", "key", "value")]
-        yield f"layers.{number}.qkv.weight", torch.cat([weight for weight, _ in parts])
-        yield f"layers.{number}.qkv.bias", torch.cat([bias for _, bias in parts])
+        parts = [rf"{layer}attention/self/{part}/" for part in ("query", "key", "value")]
+        yield f"layers.{number}.qkv.weight", torch.cat([int8.linear(part) for part in parts])
+        yield f"layers.{number}.qkv.bias", torch.cat([int8.bias(part.replace("/", r"\.")) for part in parts])
         linears[f"layers.{number}.attention_out"] = rf"{layer}attention/output/dense/"
         linears[f"layers.{number}.up"] = rf"{layer}intermediate/dense/"
         linears[f"layers.{number}.down"] = rf"{layer}output/dense/"
         theirs = f"bert.encoder.layer.{number}"
         norms[f"layers.{number}.attention_norm"] = f"{theirs}.attention.output.LayerNorm"
         norms[f"layers.{number}.out_norm"] = f"{theirs}.output.LayerNorm"
-    for name, (weight, bias) in [(k, linear(v)) for k, v in linears.items()] + [(k, norm(v)) for k, v in norms.items()]:
-        yield f"{name}.weight", weight
-        yield f"{name}.bias", bias
+    for name, place in linears.items():
+        yield f"{name}.weight", int8.linear(place)
+        yield f"{name}.bias", int8.bias(place.replace("/", r"\."))
+    for name, place in norms.items():
+        yield f"{name}.weight", torch.tensor(int8.values[f"{place}.weight"])
+        yield f"{name}.bias", torch.tensor(int8.values[f"{place}.bias"])

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 OPENERS = (
@@ -15,7 +16,7 @@ OPENERS = (
 )  # fmt: skip
 SHORT_PREMISE_WORDS = 30
 POOL_BATCHES = 32
-FAMILIES = ("documentation", "fact", "synth")
+FAMILIES = ("documentation", "fact", "synth", "copied", "written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,26 @@ def by_kind(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     return kinds
 
 
-def mixed(files: Mapping[str, Sequence[Pair]], shares: Mapping[str, float], chance: random.Random) -> Iterator[Pair]:
-    """Pairs without end: a file is drawn by its share, then the next of its pairs, shuffled anew each time round."""
+def by_premise(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """The pairs that stand side by side and are about the same premise, together."""
+    return [list(group) for _, group in groupby(pairs, key=lambda pair: pair.premise)]
+
+
+def mixed(
+    files: Mapping[str, Sequence[Sequence[Pair]]], shares: Mapping[str, float], chance: random.Random
+) -> Iterator[Pair]:
+    """Pairs without end: a file is drawn by its share, then its next group, shuffled anew each time round.
+
+    Groups stay together, so that a claim and its false twin mostly come into the same batch.
+    """
     names = [name for name in files if files[name]]
-    queues: dict[str, list[Pair]] = {name: [] for name in names}
-    weights = [shares[name] for name in names]
+    queues: dict[str, list[Sequence[Pair]]] = {name: [] for name in names}
+    weights = [shares[name] * len(files[name]) / sum(map(len, files[name])) for name in names]
     while True:
         (name,) = chance.choices(names, weights)
         if not queues[name]:
             queues[name] = chance.sample(files[name], len(files[name]))
-        yield queues[name].pop()
+        yield from queues[name].pop()
 
 
 def varied(pair: Pair, others: Sequence[Pair], variation: Variation, chance: random.Random) -> Pair:

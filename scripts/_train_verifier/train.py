@@ -18,7 +18,7 @@ from tokenizers import Encoding, Tokenizer
 from torch import Tensor, distributed
 
 from _train_verifier.model import LABELS, CrossEncoder, load_onnx
-from _train_verifier.pairs import POOL_BATCHES, Pair, Variation, batches_of_alike_length, mixed, varied
+from _train_verifier.pairs import POOL_BATCHES, Pair, Variation, batches_of_alike_length, by_premise, mixed, varied
 
 NOT_ENTAILMENT = len(LABELS)
 WARM_UP_STEPS = 80
@@ -40,7 +40,7 @@ class Plan:
     batch_size: int = 16
     learning_rate: float = 6.5e-5
     decay_from: float = 0.4
-    max_tokens: int = 104
+    max_tokens: int = 112
     seed: int = 1
 
 
@@ -104,7 +104,8 @@ def training_batches(
     tokenizer.no_padding()
     tokenizer.no_truncation()
     size = plan.batch_size // plan.processes
-    stream = mixed({name: pairs[rank :: plan.processes] for name, pairs in files.items()}, shares, chance)
+    groups = {name: by_premise(pairs)[rank :: plan.processes] for name, pairs in files.items()}
+    stream = mixed(groups, shares, chance)
     others = [pair for pairs in files.values() for pair in pairs[:2000]]
     while True:
         pool: list[tuple[Pair, Encoding]] = []

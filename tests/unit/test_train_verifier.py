@@ -8,7 +8,16 @@ from pathlib import Path
 
 import numpy as np
 from _train_verifier.measure import auc, figures
-from _train_verifier.pairs import Pair, Variation, batches_of_alike_length, by_kind, mixed, read_pairs, varied
+from _train_verifier.pairs import (
+    Pair,
+    Variation,
+    batches_of_alike_length,
+    by_kind,
+    by_premise,
+    mixed,
+    read_pairs,
+    varied,
+)
 
 
 def pair(source: str, number: int = 0, label: str = "entailment") -> Pair:
@@ -26,10 +35,21 @@ def test_pairs_are_read_from_plain_and_packed_lines(tmp_path: Path) -> None:
 
 def test_a_mix_keeps_its_shares_and_uses_every_pair_before_one_comes_again() -> None:
     files = {"a": [pair("a", n) for n in range(30)], "b": [pair("b", n) for n in range(1000)], "c": []}
-    drawn = list(islice(mixed(files, {"a": 1, "b": 3, "c": 5}, random.Random(1)), 400))
+    grouped = {name: by_premise(pairs) for name, pairs in files.items()}
+    drawn = list(islice(mixed(grouped, {"a": 1, "b": 3, "c": 5}, random.Random(1)), 400))
     of_a = [p for p in drawn if p.source == "a"]
     assert 70 < len(of_a) < 130
     assert len(set(of_a[:30])) == 30
+
+
+def test_claims_about_one_premise_stay_together_and_keep_the_share() -> None:
+    twins = [pair("twin", n, label) for n in range(30) for label in ("entailment", "not_entailment")]
+    files = {"twin": by_premise(twins), "b": by_premise([pair("b", n) for n in range(100)])}
+    assert [len(group) for group in files["twin"]] == [2] * 30
+    drawn = list(islice(mixed(files, {"twin": 1, "b": 1}, random.Random(1)), 400))
+    places = [at for at, p in enumerate(drawn) if p.source == "twin" and p.label == "entailment"]
+    assert 70 < len(places) < 130
+    assert all(drawn[at].premise in (drawn[at - 1].premise, drawn[at + 1].premise) for at in places[1:-1])
 
 
 def test_a_padded_premise_holds_what_it_held_and_an_opened_claim_what_it_said() -> None:

@@ -6,9 +6,13 @@ from random import Random
 
 import pytest
 from _train_verifier import false_edits, rewordings, true_edits
+from _train_verifier.copied_pairs import copied_claims
 from _train_verifier.documentation_pairs import documentation_pairs, fact_pairs, write_pairs
 from _train_verifier.fact_pairs import fact_claims, read_families
 from _train_verifier.passages import is_claim, plain, premise_sentences, read_passages
+from _train_verifier.written_pairs import written_claims
+
+from flowchat.sentences import split_sentences
 
 PAGE = """<html><body><main><h1>Backups</h1>
 <p>The scheduler creates a backup every night. It keeps each backup for 30 days.
@@ -102,6 +106,26 @@ def test_a_page_gives_pairs_of_both_labels_and_always_the_same(tmp_path: Path) -
     for file in ("one.jsonl.gz", "two.jsonl.gz"):
         write_pairs(tmp_path / file, pairs + fact_pairs(1, Random(1)))
     assert (tmp_path / "one.jsonl.gz").read_bytes() == (tmp_path / "two.jsonl.gz").read_bytes()
+
+
+def test_every_copy_has_a_false_twin_about_the_same_premise(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(PAGE)
+    passages = [p for held in (True, False) for p in read_passages([tmp_path], held_out=held, apart_from=frozenset())]
+    made = [pair for seed in range(20) for pair in copied_claims(passages, 3, Random(seed))]
+    assert made and len(made) % 2 == 0
+    for (premise, claim, label, *_), (other_premise, twin, other_label, *_) in zip(made[::2], made[1::2], strict=True):
+        assert (label, other_label) == ("entailment", "not_entailment")
+        assert premise == other_premise and claim != twin and twin not in premise
+    assert any(claim in premise for premise, claim, *_ in made)
+
+
+def test_written_claims_are_whole_and_about_no_tested_text() -> None:
+    tested = premise_sentences(sorted((Path(__file__).parents[1] / "data/verifier").glob("*.jsonl")))
+    claims = list(written_claims())
+    assert len(claims) == len({(premise, claim) for premise, claim, *_ in claims}) > 800
+    assert all(len(premise) > 60 and len(claim) > 12 and licence for premise, claim, _, _, licence in claims)
+    sentences = {plain(text) for premise, *_ in claims for text in split_sentences(premise)}
+    assert sentences.isdisjoint(tested)
 
 
 def test_what_is_tested_with_is_not_trained_on(tmp_path: Path) -> None:
