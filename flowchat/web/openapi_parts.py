@@ -30,6 +30,7 @@ TAGS = {
     "questions": "Questions that the sources could not answer.",
     "keys": "Widget keys for pages, and secret keys for this API.",
     "usage": "What was done and what of it is billed, by day.",
+    "statistics": "How answers turned out, by day: refusals, verified sentences, times.",
     "webhooks": "Endpoints of yours that FlowChat tells about events.",
     "deliveries": "Attempts to tell an endpoint about an event.",
     "events": "What endpoints are told of.",

@@ -68,7 +68,7 @@ async def test_from_the_first_run_to_a_roll_back(tmp_path: Path) -> None:
         await page.get_by_role("link", name="Version 2", exact=True).click()
         await expect(page.get_by_role("cell", name=re.compile("Changed page"))).to_be_visible()
         await page.go_back()
-        await page.get_by_role("button", name="Roll back to it").click()
+        await page.get_by_role("button", name="Roll back").click()
         dialog = page.get_by_role("dialog", name="Let version 1 answer?")
         await expect(dialog).to_contain_text("in place of the")
         await dialog.get_by_role("button", name="Let version 1 answer").click()

@@ -148,7 +148,7 @@ async def test_pages_versions_and_rolling_back(tmp_path: Path) -> None:
         first = (await me.get(f"{SOURCES}/site/pages?limit=2")).text
         assert "starting_after=pag_" in first
         listed = (await me.get(f"{SOURCES}/site/versions")).text
-        assert "Version 2" in listed and "Roll back to it" in listed
+        assert "Version 2" in listed and "Roll back" in listed
         old, new = [
             row["id"]
             for row in await served.app.db.rows(
