@@ -36,7 +36,7 @@ async def test_a_curated_answer_mends_an_unanswered_question(tmp_path: Path) -> 
         await page.get_by_role("link", name=f"Ask again: {VOLCANO}").click()
         await expect(page.locator(".run .state")).to_have_text("Refused: the pages don't answer it")
         await page.go_back()
-        await page.get_by_role("link", name=f"Answer: {VOLCANO}").click()
+        await page.get_by_role("link", name=f"Answer it: {VOLCANO}").click()
         await expect(page.get_by_label("Question")).to_have_value(VOLCANO)
         await page.get_by_label("Answer", exact=True).fill("None did.")
         await page.get_by_role("button", name="Save and ask it").click()
