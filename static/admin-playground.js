@@ -46,6 +46,7 @@ function showCompared() {
 async function askAll() {
   const prefixes = form.elements.compare.checked ? ["", "b."] : [""];
   setRunning(new AbortController());
+  if (matchMedia("(max-width: 45rem)").matches) form.querySelector(".settings").open = false; // the answer comes below
   const views = prefixes.map((prefix, number) => new RunView(prefixes.length > 1 ? `Settings ${"AB"[number]}` : "Answer"));
   runs.replaceChildren(...views.map((view) => view.element));
   runs.classList.toggle("two", views.length > 1);

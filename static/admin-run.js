@@ -18,10 +18,11 @@ const STEPS = {
   reranked: "Reranking",
   weighed: "Sentences read, decision",
   prompted: "Waiting for the language model",
-  first_text: "First text",
+  first_text: "To the first text",
   done: "Rest of the answer",
 };
 const REASONS = { not_covered: "the pages don't answer it", not_ready: "nothing is indexed yet" };
+const BEST = 5; // passages that are shown without asking
 const SVG = "http://www.w3.org/2000/svg";
 let made = 0;
 
@@ -88,7 +89,7 @@ export class RunView {
 
   drawTrace(usage) {
     const { settings, curated, is_reduced } = this.trace;
-    const mode = settings.mode === "gate" ? "holds back" : "marks";
+    const mode = settings.mode === "gate" ? "Holds back" : "Marks";
     const quotes = settings.lead_quotes === 1 ? "1 lead quote" : `${settings.lead_quotes} lead quotes`;
     this.part("settings").textContent = `${mode} what has no support, ${quotes}, refuses below ${settings.refuse_below}, supported from ${settings.verify_threshold}`;
     if (curated) this.say(`Answered by the curated answer “${curated.title}”`);
@@ -142,7 +143,11 @@ export class RunView {
       const text = make("details", {}, make("summary", {}, "Text"), make("p", { className: "text" }, candidate.text));
       return make("li", { id: `${this.id}-${candidate.id}` }, title, candidate.score === null ? "" : bar(0, candidate.score), scores, text);
     });
-    this.fill("candidates", items);
+    this.fill("candidates", items.slice(0, BEST));
+    const others = items.slice(BEST);
+    if (!others.length) return;
+    const list = make("ol", { className: "candidates", start: BEST + 1 }, ...others);
+    this.part("candidates").append(make("details", {}, make("summary", {}, `${others.length} more`), list));
   }
 
   drawTimings() {

@@ -36,7 +36,7 @@ class PlaygroundRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ]
     source: Annotated[
         SourceName | Annotated[list[SourceName], Meta(max_length=50)] | None,
-        Meta(description="Id or slug of a source, or a list of them. Left out: all sources."),
+        Meta(description="Id or slug of a source, or a list: as a key asks that may ask no other. Left out: all."),
     ] = None
     locale: Annotated[Locale | None, Meta(description="For FlowChat's own texts. Left out: the source's.")] = None
     mode: Mode = "gate"
@@ -68,7 +68,8 @@ async def start(app: Appliance, actor: Actor, request: PlaygroundRequest) -> Run
     """The answer to `ask` while it is made; its trace is an event before the last one. Raises what `ask` raises."""
     require(actor, "read")
     chat.check_going_on(app)
-    found = await chat.find_sources(app, actor.tenant_id, chat.source_names(request.source))
+    source_names = chat.source_names(request.source)
+    found = await chat.find_sources(app, actor.tenant_id, source_names)
     source_ids = tuple(source.id for source in found)
     question = Question(
         query=request.query.strip(),
@@ -78,7 +79,7 @@ async def start(app: Appliance, actor: Actor, request: PlaygroundRequest) -> Run
         locale=request.locale or (found[0].locale if found else "en"),
         tenant_id=actor.tenant_id,
         source_ids=source_ids,
-        is_tenant_wide=True,
+        is_tenant_wide=not source_names,
     )
     place = app.slots.reserve()
     topic = Topic(key_id="", source_ids=frozenset(source_ids), tenant_id=actor.tenant_id)

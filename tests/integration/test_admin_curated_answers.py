@@ -87,13 +87,17 @@ async def test_an_unanswered_question_is_answered(tmp_path: Path) -> None:
         refused = await answered(served, VOLCANO)
         await answered(served, VOLCANO)
         page = (await me.get("/admin/questions")).text
-        link = "/admin/curated-answers/new?question=Which+volcano+erupted+yesterday%3F"
+        shop = await source_of(served, "shop")
+        link = f"/admin/curated-answers/new?question=Which+volcano+erupted+yesterday%3F&amp;source={shop.id}"
         assert VOLCANO in page and "asked 2 times" in page and link in page
         assert f"/admin/conversations/{refused['conversation_id']}#{refused['message_id']}" in page
         assert link not in (await viewer.get("/admin/questions")).text
-        assert f"{VOLCANO}</textarea>" in (await me.get(link)).text
-        saved = await me.post(f"{LIST}?then=ask", **{**FIELDS, "question": VOLCANO, "answer": "None did."})
-        assert saved.headers["Location"] == "/admin/playground?query=Which+volcano+erupted+yesterday%3F"
+        assert f"{VOLCANO}</textarea>" in (form := (await me.get(link.replace("&amp;", "&"))).text)
+        assert f'<option value="{shop.id}" selected' in form, "the key of this visitor asks only this source"
+        fields = {**FIELDS, "question": VOLCANO, "answer": "None did.", "source": shop.id}
+        saved = await me.post(f"{LIST}?then=ask", **fields)
+        asking = f"/admin/playground?query=Which+volcano+erupted+yesterday%3F&source={shop.id}"
+        assert saved.headers["Location"] == asking
         assert "Nothing is unanswered" in (await me.get("/admin/questions")).text
         assert (await answered(served, VOLCANO))["answer"] == "None did."
 

@@ -165,10 +165,14 @@ class AskedQuestionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionGroupView:
-    """Similar questions without an answer. `query` stands for all of them; `examples` are the newest."""
+    """Similar questions without an answer. `query` stands for all of them; `examples` are the newest.
+
+    `sources` are the ids of those that it was asked of.
+    """
 
     id: str
     query: str
+    sources: tuple[str, ...]
     count: int
     first_asked_at: str
     last_asked_at: str
@@ -179,6 +183,7 @@ class QuestionGroupView:
         return cls(
             id=group.representative.message_id,
             query=group.representative.query,
+            sources=group.representative.source_ids,
             count=len(group.questions),
             first_asked_at=group.questions[-1].created_at,
             last_asked_at=group.questions[0].created_at,

@@ -51,9 +51,15 @@ async def curated_answers_create() -> Response:
         curated = await curated_answers.create(
             appliance(), shell.actor(), form.to(NewCuratedAnswer, nullable=_NULLABLE)
         )
-        to = f"/admin/playground?{urlencode({'query': curated.question})}"
-        return await shell.done("It is answered from now on.", to if request.args.get("then") == "ask" else LIST)
+        to = _asking(curated) if request.args.get("then") == "ask" else LIST
+        return await shell.done("It is answered from now on.", to)
     return await _new(form, 422)
+
+
+def _asking(curated: CuratedAnswer) -> str:
+    """Where it is asked as visitors can who get this answer."""
+    asked = {"query": curated.question} | ({"source": curated.source_id} if curated.source_id else {})
+    return f"/admin/playground?{urlencode(asked)}"
 
 
 @blueprint.get("/curated-answers/<curated_answer>")
