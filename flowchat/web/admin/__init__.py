@@ -13,7 +13,20 @@ To add a page for a resource:
 Authorisation is the services'. Templates hide what the user can't do: `{% if can("keys.create") %}`.
 """
 
-from flowchat.web.admin import account, audit_log, guard, one_time, overview, sign_in, users  # noqa: F401 (routes)
+from flowchat.web.admin import (  # noqa: F401 (routes)
+    account,
+    audit_log,
+    guard,
+    machine_settings,
+    models,
+    one_time,
+    overview,
+    sign_in,
+    tenant,
+    tenants,
+    usage,
+    users,
+)
 from flowchat.web.admin.blueprint import blueprint
 from flowchat.web.admin.errors import error_page
 from flowchat.web.admin.names import actor_name, browser_name
