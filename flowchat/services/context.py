@@ -10,6 +10,7 @@ from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
 from flowchat.services.limits import RateLimiter, Slots
 from flowchat.services.passwords import Passwords
+from flowchat.services.pulls import Pulls
 from flowchat.services.revocations import Revocations
 from flowchat.services.runs import Runs
 from flowchat.services.throttle import Throttle
@@ -42,7 +43,7 @@ class Appliance(Context):
     """The running appliance. `stopping` asks its jobs to let go; they are queued again for the next start.
 
     `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory; `passwords`, `throttle` and `audited_failures`
-    are for signing in.
+    are for signing in; `pulls` are models on their way.
     """
 
     engines: Engines
@@ -53,6 +54,7 @@ class Appliance(Context):
     slots: Slots = field(init=False)
     limiter: RateLimiter = field(init=False)
     cache: AnswerCache = field(init=False)
+    pulls: Pulls = field(default_factory=Pulls, init=False)
     passwords: Passwords = field(default_factory=Passwords, init=False)
     throttle: Throttle = field(default_factory=Throttle, init=False)
     audited_failures: Throttle = field(default_factory=Throttle, init=False)

@@ -184,6 +184,7 @@ CALLS = (
     Call("PATCH", "/v1/tenants/{tenant}", "tenants.update", TenantView, problems=(409,)),
     Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=(409,)),
     Call("GET", "/v1/models", "models.list", ModelView),
+    Call("POST", "/v1/models/{model}/pull", "models.pull", ModelView, 202, problems=(409,)),
     Call("GET", "/v1/settings", "settings.list", SettingView),
     Call("GET", "/v1/webhooks", "webhooks.list", WebhookView),
     Call("POST", "/v1/webhooks", "webhooks.create", CreatedWebhookView, 201, "/v1/webhooks/{id}", (409,)),

@@ -125,6 +125,8 @@ _BY_RESOURCE: dict[str, dict[str, Any]] = {
 
 def of_path(name: str) -> str:
     """An id in a path, by its name there."""
+    if name == "model":
+        return "flowchat-verifier-2"
     return "help" if name == "source" else f"{_PREFIXES.get(name, name[:3])}_{_ULID}"
 
 

@@ -37,6 +37,7 @@ async def test_models(tmp_path: Path) -> None:
         "licence": "Apache-2.0",
         "installed": False,
         "used": True,
+        "pull": None,
     }
     assert models["flowchat-verifier-2"]["installed"]  # it is bundled
     assert not models["bge-small-en-v1_5-int8"]["used"]  # the tests' embedder is a fake one

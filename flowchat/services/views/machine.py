@@ -1,16 +1,31 @@
 """What belongs to the machine."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from flowchat.engines.registry import Role
 from flowchat.services.models import ModelState
+from flowchat.services.pulls import Pull
 from flowchat.settings import SettingRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PullView:
+    """How far the fetching of a model is. `bytes_total` is what is fetched: a wheel that carries it may be larger."""
+
+    status: Literal["running", "failed"]
+    bytes_done: int
+    bytes_total: int
+    error: str | None
+
+    @classmethod
+    def of(cls, pull: Pull) -> Self:
+        return cls(status=pull.status, bytes_done=pull.bytes_done, bytes_total=pull.bytes_total, error=pull.error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
-    """A model that FlowChat knows. `used`: the settings name it."""
+    """A model that FlowChat knows. `used`: the settings name it. `pull`: it is being fetched, or that has failed."""
 
     name: str
     role: Role
@@ -18,6 +33,7 @@ class ModelView:
     licence: str
     installed: bool
     used: bool
+    pull: PullView | None = None
 
     @classmethod
     def of(cls, state: ModelState) -> Self:
@@ -28,6 +44,7 @@ class ModelView:
             licence=state.spec.licence,
             installed=state.is_installed,
             used=state.is_used,
+            pull=PullView.of(state.pull) if state.pull else None,
         )
 
 

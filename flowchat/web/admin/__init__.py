@@ -4,7 +4,7 @@ To add a page for a resource:
 
 1. A module here with its routes on `blueprint`, imported below. Each route names the operations it calls:
    `@blueprint.post("/keys")` over `@performs("keys.create")`. A route without `performs` (or `own_account`, `public`)
-   is refused when it is called, and found by tests/contract/test_admin.py, whose list PENDING gets shorter.
+   is refused when it is called, and found by tests/contract/test_admin.py, which wants a page for each operation.
 2. A handler reads the query or the form into the operation's own request type (`shell.query`, `forms.Form`), calls the
    service with `appliance(), actor()`, and renders (`shell.render`) or says what was done (`shell.done`).
 3. Templates in templates/admin/RESOURCE/, made of the macros of templates/admin/macros.html.
@@ -21,6 +21,8 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     guard,
     jobs,
     keys,
+    machine_settings,
+    models,
     one_time,
     overview,
     playground,
@@ -28,6 +30,9 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     sign_in,
     source_content,
     sources,
+    tenant,
+    tenants,
+    usage,
     users,
     webhooks,
     widget,

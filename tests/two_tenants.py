@@ -40,7 +40,7 @@ async def operator_key(served: Served) -> str:
 
 
 async def make_tenant(served: Served, operator_secret: str, word: str) -> Tenant:
-    tenant = Tenant(word)
+    tenant = Tenant(word, {"model": "flowchat-verifier-2"})  # an installed one: nothing is fetched
     made = await _call(served, operator_secret, "POST", "/v1/tenants", json={"slug": word, "name": word})
     tenant.ids["tenant"] = made["id"]
     tenant.keys["admin"] = made["key"]

@@ -1,0 +1,63 @@
+"""Models that are fetched while the appliance runs, and how far they are."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flowchat.engines.registry import ModelSpec
+from flowchat.errors import FlowChatError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One that runs or has failed; one that succeeds is gone."""
+
+    status: Literal["running", "failed"]
+    bytes_done: int = 0
+    bytes_total: int = 0
+    error: str | None = None
+
+
+class Pulls:
+    """A thread for each. They end with the process, and what they fetched is kept for the next try."""
+
+    def __init__(self) -> None:
+        self._pulls: dict[str, Pull] = {}
+
+    def get(self, name: str) -> Pull | None:
+        return self._pulls.get(name)
+
+    def is_running(self, name: str) -> bool:
+        found = self.get(name)
+        return found is not None and found.status == "running"
+
+    def start(self, spec: ModelSpec, models_path: Path, hf_endpoint: str) -> None:
+        """Fetch and install a model. Two that are started wait for each other."""
+        self._pulls[spec.name] = Pull("running", bytes_total=spec.bytes)
+        # A daemon: the appliance stops without waiting for hundreds of megabytes.
+        threading.Thread(
+            target=self._run, args=(spec, models_path, hf_endpoint), name=f"pull {spec.name}", daemon=True
+        ).start()
+
+    def _run(self, spec: ModelSpec, models_path: Path, hf_endpoint: str) -> None:
+        from flowchat.engines.pulling import pull  # the hub's client takes long to import
+
+        try:
+            pull(spec, models_path, hf_endpoint, self._note)
+            del self._pulls[spec.name]
+        except FlowChatError as error:
+            self._fail(spec.name, error.message)
+        except Exception:
+            log.exception("pulling %s failed", spec.name)
+            self._fail(spec.name, "An unexpected error stopped this; the appliance's log has the details.")
+
+    def _note(self, name: str, done: int, total: int) -> None:
+        self._pulls[name] = Pull("running", done, total)
+
+    def _fail(self, name: str, message: str) -> None:
+        so_far = self._pulls[name]
+        self._pulls[name] = Pull("failed", so_far.bytes_done, so_far.bytes_total, message)
