@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from web_server import Served
+from web_server import TIMEOUT_S, Served
 
 from flowchat.domain import Role, User, new_id, now
 from flowchat.services.accounts import Browser, check_password, sign_in
@@ -60,7 +60,7 @@ async def add_user(
 async def browsing(served: Served, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
     """A browser that nobody is signed in with."""
     told = {"Origin": served.url, "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", **headers}
-    async with httpx.AsyncClient(base_url=served.url, headers=told) as client:
+    async with httpx.AsyncClient(base_url=served.url, headers=told, timeout=TIMEOUT_S) as client:
         yield client
 
 

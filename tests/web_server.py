@@ -24,6 +24,7 @@ from flowchat.store.database import Connection
 from flowchat.web import create_web
 
 ORIGIN = "https://shop.example"
+TIMEOUT_S = 60  # of a busy machine
 QUESTION = {"query": "May I return it?"}
 CHUNKS = [
     {"id": "chk_1", "url": "https://shop.example/returns#time", "title": "Returns", "score": 0.97},
@@ -161,7 +162,10 @@ async def serving(
         answerer = ScriptedAnswerer()
         app.answerer = answerer  # type: ignore[assignment]
         url = app.settings.origin
-        async with _listening(app, listener.detach(), heartbeat_s), httpx.AsyncClient(base_url=url) as client:
+        async with (
+            _listening(app, listener.detach(), heartbeat_s),
+            httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S) as client,
+        ):
             actor = await operator(app)
             await add_source(app, "shop", is_live=True)
             await homepage.ensure(app)
