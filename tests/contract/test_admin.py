@@ -48,7 +48,6 @@ PENDING = {
     "settings.list",
     "sources.create",
     "sources.delete",
-    "sources.get",
     "sources.recrawl",
     "sources.revoke",
     "sources.update",
