@@ -4,7 +4,8 @@ To add a page for a resource:
 
 1. A module here with its routes on `blueprint`, imported below. Each route names the operations it calls:
    `@blueprint.post("/keys")` over `@performs("keys.create")`. A route without `performs` (or `own_account`, `public`)
-   is refused when it is called, and found by tests/contract/test_admin.py, which wants a page for each operation.
+   is refused when it is called, and found by tests/contract/test_admin_contract.py, which wants a page for each of
+   them.
 2. A handler reads the query or the form into the operation's own request type (`shell.query`, `forms.Form`), calls the
    service with `appliance(), actor()`, and renders (`shell.render`) or says what was done (`shell.done`).
 3. Templates in templates/admin/RESOURCE/, made of the macros of templates/admin/macros.html.
