@@ -67,6 +67,7 @@ async def test_stored_markup_stays_text(tmp_path: Path) -> None:
     assert {path: found for path, found in wrong.items() if found} == {}
     assert foreign == []
     assert len(wrong) > 20 and len(shown) > 0
+    print(f"{len(texts)} texts, {len(wrong)} pages opened, {len(shown)} texts seen there word for word")
 
 
 async def _provoked(page: Page) -> list[str]:

@@ -40,7 +40,7 @@ async def overview_show() -> Response:
     used = await _usage(app, actor)
     first_run = await _first_run(app, actor, own, is_asked=any(day.queries for day in used))
     return await shell.render(
-        "admin/overview.html",
+        "admin/overview/show.html",
         tenant=await tenants.get_own(app, actor),
         sources=own or present,
         jobs=jobs,

@@ -23,13 +23,13 @@ async def tenant_edit() -> Response:
 
 
 async def _edit(tenant: Tenant, form: Form, status: int = 200) -> Response:
-    server = _generating_server(appliance().settings.generator)
+    server = generating_server()
     return await shell.render("admin/tenant/edit.html", status, tenant=tenant, form=form, generating_server=server)
 
 
-def _generating_server(generator: str) -> str:
+def generating_server() -> str:
     """The host that questions are sent to; '' if the generator is of this process."""
-    return urlsplit(f"http{generator.partition('@http')[2]}").hostname or ""
+    return urlsplit(f"http{appliance().settings.generator.partition('@http')[2]}").hostname or ""
 
 
 @blueprint.post("/settings")

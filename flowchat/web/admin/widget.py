@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from quart import Response, request
 
@@ -12,6 +12,7 @@ from flowchat.services.key_requests import KeyChange, WidgetFields
 from flowchat.web.admin import embedding, shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
+from flowchat.web.admin.tenant import generating_server
 from flowchat.web.current import appliance
 
 PAGE = "/admin/widget"
@@ -122,8 +123,7 @@ async def _show(key: Key, form: Form, status: int = 200) -> Response:
         choices=CHOICES,
         contrasts=CONTRASTS,
         tenant=await tenants.get_own(app, actor),
-        host=urlsplit(app.settings.origin).netloc,
-        model_host=_model_host(app.settings.generator),
+        generating_server=generating_server(),
     )
 
 
@@ -133,11 +133,6 @@ async def _source(key: Key) -> Source | None:
     if wanted is None and len(key.sources) == 1:
         wanted = key.sources[0]
     return await sources.get(appliance(), shell.actor(), wanted) if wanted else None
-
-
-def _model_host(generator: str) -> str:
-    """Of openai:MODEL@URL, the server that gets to see what is asked; '' for models of this machine."""
-    return urlsplit(generator.partition("@")[2]).hostname or "" if generator.startswith("openai:") else ""
 
 
 @blueprint.post("/widget/<key>")
