@@ -1,6 +1,6 @@
 """Signing in to the admin, and what users sign in with. Everything here is about the user themselves: no operations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -17,6 +17,7 @@ from flowchat.store import accounts, audit_log, tenants, users
 from flowchat.store import sessions as session_store
 from flowchat.store.database import Connection
 
+_MOST_EMAIL_CHARS = 254  # RFC 5321; what is typed becomes a name in the throttle's memory
 _MOST_TENANTS = 5  # one e-mail address can be a user of several tenants: each has a password of its own
 _AUDITED_FAILURES = Rule(1, 60)  # failed sign-ins must not flood the log
 
@@ -44,7 +45,7 @@ async def check_password(app: Appliance, email: str, password: str, browser: Bro
 
     Raises Unauthorized, FlowChatError `too_many_attempts`, and Busy.
     """
-    email = email.strip().lower()
+    email = "".join(email.lower().split())[:_MOST_EMAIL_CHARS]
     rules = await _rules(app, email, browser)
     app.throttle.begin(rules)
     found = await accounts.by_email(app.db, email, _MOST_TENANTS)
@@ -55,9 +56,7 @@ async def check_password(app: Appliance, email: str, password: str, browser: Bro
         await _audit_failures(app, found, browser, "wrong password")
         raise Unauthorized("The e-mail address or the password is wrong.")
     app.throttle.succeed(rules, clear=rules[0][0])
-    for account in right:
-        await _rehash(app, account, password)
-    return right
+    return [await _rehashed(app, account, password) for account in right]
 
 
 async def _rules(app: Appliance, who: str, browser: Browser) -> list[tuple[str, Rule]]:
@@ -87,11 +86,13 @@ async def _audit_failures(app: Appliance, found: list[Account], browser: Browser
         await app.db.write(transaction)
 
 
-async def _rehash(app: Appliance, account: Account, password: str) -> None:
+async def _rehashed(app: Appliance, account: Account, password: str) -> Account:
     former = account.password_hash
-    if former is not None and passwords.is_outdated(former):
-        fresh = await app.passwords.hash(password)
-        await app.db.write(lambda conn: accounts.rehash(conn, account.user.id, former, fresh))
+    if former is None or not passwords.is_outdated(former):
+        return account
+    fresh = await app.passwords.hash(password)
+    await app.db.write(lambda conn: accounts.rehash(conn, account.user.id, former, fresh))
+    return replace(account, password_hash=fresh)
 
 
 def half_way(app: Context, found: list[Account]) -> str:

@@ -1,5 +1,6 @@
 """What the services work with. app.py makes it; so does the command line, which needs no models for most things."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from flowchat.store.database import Database
 from flowchat.store.revocations import RevokedKind
 
 MEGABYTE = 1_000_000
+MAX_PREVIEWS = 2  # looks at sites at once: each parses pages beside the searches
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Appliance(Context):
     """The running appliance. `stopping` asks its jobs to let go; they are queued again for the next start.
 
     `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory; `passwords`, `throttle` and `audited_failures`
-    are for signing in; `pulls` are models on their way.
+    are for signing in; `pulls` are models on their way, `previews` the places for looks at sites.
     """
 
     engines: Engines
@@ -55,6 +57,7 @@ class Appliance(Context):
     limiter: RateLimiter = field(init=False)
     cache: AnswerCache = field(init=False)
     pulls: Pulls = field(default_factory=Pulls, init=False)
+    previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_PREVIEWS), init=False)
     passwords: Passwords = field(default_factory=Passwords, init=False)
     throttle: Throttle = field(default_factory=Throttle, init=False)
     audited_failures: Throttle = field(default_factory=Throttle, init=False)

@@ -10,13 +10,14 @@ from msgspec import Meta, Struct
 
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Actor, Event, Mode
+from flowchat.errors import NotFound
 from flowchat.services import chat
 from flowchat.services.access import require
 from flowchat.services.answers import ends_of_search, failure_of
 from flowchat.services.chat import MAX_QUERY_CHARS, SourceName
 from flowchat.services.context import Appliance
 from flowchat.services.fields import TEXT_PATTERN, Locale
-from flowchat.services.limits import Place
+from flowchat.services.limits import Place, Policy
 from flowchat.services.operations import operation
 from flowchat.services.runs import Run, Topic
 from flowchat.services.trace import Trace
@@ -24,6 +25,7 @@ from flowchat.settings import Settings
 from flowchat.store import versions
 
 TRACE = "playground.trace"
+PER_MINUTE = 30  # of a tenant: nothing else limits these, and they take turns with visitors
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -59,7 +61,7 @@ async def ask(app: Appliance, actor: Actor, request: PlaygroundRequest) -> dict[
     passages of the prompt, and the verdict on each sentence with the text that it was judged by; withheld sentences
     are told, too. It is not billed, counts for no cap, and is neither kept nor taken from memory.
 
-    Raises NotFound for an unknown source, and Busy.
+    Raises NotFound for an unknown source, Busy, and FlowChatError `rate_limited`.
     """
     return await chat.collect(await start(app, actor, request))
 
@@ -68,6 +70,7 @@ async def start(app: Appliance, actor: Actor, request: PlaygroundRequest) -> Run
     """The answer to `ask` while it is made; its trace is an event before the last one. Raises what `ask` raises."""
     require(actor, "read")
     chat.check_going_on(app)
+    app.limiter.count([Policy("playground", actor.tenant_id, PER_MINUTE)])
     source_names = chat.source_names(request.source)
     found = await chat.find_sources(app, actor.tenant_id, source_names)
     source_ids = tuple(source.id for source in found)
@@ -81,8 +84,11 @@ async def start(app: Appliance, actor: Actor, request: PlaygroundRequest) -> Run
         source_ids=source_ids,
         is_tenant_wide=not source_names,
     )
+    for source_id in source_ids:
+        if source_id in app.revocations:
+            raise NotFound("source", source_id, param="source")
     place = app.slots.reserve()
-    topic = Topic(key_id="", source_ids=frozenset(source_ids), tenant_id=actor.tenant_id)
+    topic = Topic(key_id=actor.key_id, source_ids=frozenset(source_ids), tenant_id=actor.tenant_id)
     run = app.runs.open(topic, None, "", on_end=place.release)
     run.start(_work(app, run, question, _settings(app.settings, request), place))
     return run

@@ -36,7 +36,9 @@ class Pulls:
         return found is not None and found.status == "running"
 
     def start(self, spec: ModelSpec, models_path: Path, hf_endpoint: str) -> None:
-        """Fetch and install a model. Two that are started wait for each other."""
+        """Fetch and install a model, unless that is under way. Different ones wait for each other."""
+        if self.is_running(spec.name):
+            return
         self._pulls[spec.name] = Pull("running", bytes_total=spec.bytes)
         # A daemon: the appliance stops without waiting for hundreds of megabytes.
         threading.Thread(

@@ -23,13 +23,11 @@ class Enrolment:
     """A secret that an authenticator app is about to learn. `sealed` goes to the browser and back."""
 
     def __init__(self, app: Context, me: SignedIn, sealed: str = "") -> None:
-        """Without `sealed` a new secret is made. Raises FlowChatError for one that is not this user's."""
-        owner, self.secret = me.user.id, totp.new_secret()
-        if sealed:
-            owner, _, self.secret = vault.unseal(app.settings.data_dir, sealed).partition(" ")
-        if owner != me.user.id:
-            raise validate.invalid("secret", "Begin again: this is another user's code.")
-        self.sealed = sealed or vault.seal(app.settings.data_dir, f"{me.user.id} {self.secret}")
+        """A new secret is made, unless `sealed` is this user's."""
+        opened = vault.try_unseal(app.settings.data_dir, sealed) or ""
+        owner, _, secret = opened.partition(" ")
+        self.secret = secret if owner == me.user.id else totp.new_secret()
+        self.sealed = vault.seal(app.settings.data_dir, f"{me.user.id} {self.secret}")
         self.uri = totp.uri(self.secret, me.user.email, ISSUER)
 
     @property

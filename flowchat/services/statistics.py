@@ -47,8 +47,11 @@ async def get(app: Context, actor: Actor, request: StatisticsRequest = _LATELY) 
     has the counts of all days. At most 100 days. Raises FlowChatError naming the date at fault.
     """
     last = _date("to", request.last) if request.last else datetime.now(UTC).date()
-    first = _date("from", request.first) if request.first else last - timedelta(days=DAYS - 1)
-    if not first <= last < first + timedelta(days=MAX_DAYS):
+    try:
+        first = _date("from", request.first) if request.first else last - timedelta(days=DAYS - 1)
+    except OverflowError:
+        raise validate.invalid("to", f"{last} is too early.") from None
+    if not 0 <= (last - first).days < MAX_DAYS:
         raise validate.invalid("from", f"from must be before to, by less than {MAX_DAYS} days.")
     days = await statistics.days(app.db, actor.tenant_id, first.isoformat(), last.isoformat())
     return Statistics(first.isoformat(), last.isoformat(), days)

@@ -156,7 +156,7 @@ async def invite(app: Context, actor: Actor, user_id: str) -> Invitation:
     """Make a link by which a user chooses a password, once: to accept an invitation, or because theirs is lost.
 
     It is shown only this once. Using it ends the user's sessions and makes their other links useless. Nobody can invite
-    a user who may do more than they may themselves.
+    a user who may do more than they may themselves; a link for somebody who has a password takes an owner.
 
     Raises NotFound, and Forbidden `scope_missing`.
     """
@@ -167,6 +167,8 @@ async def invite(app: Context, actor: Actor, user_id: str) -> Invitation:
         account = accounts.find(conn, user.id)
         if account is None:
             raise NotFound("user", user_id)
+        if account.user.has_password:
+            require(actor, "billing")  # whoever uses such a link acts as that user
         audit_log.insert(conn, actor, "users.invite", user.id)
         return account
 

@@ -30,16 +30,24 @@ def seal(data_dir: Path, text: str) -> str:
 
 def unseal(data_dir: Path, sealed: str) -> str:
     """What `seal` was given. Raises FlowChatError if the folder's secret is another one now."""
-    try:
-        return _fernet(data_dir).decrypt(sealed.encode()).decode()
-    except InvalidToken:
+    text = try_unseal(data_dir, sealed)
+    if text is None:
         _log.error("a stored secret can't be read: %s is not what it was encrypted with", data_dir / SECRET_FILE)
         raise FlowChatError(
             "secret_key_changed",
             "A stored secret can't be read: the appliance's secret file is not the one it was encrypted with. "
             "Enter the secret again, or have the operator restore that file from a backup.",
             status=500,
-        ) from None
+        )
+    return text
+
+
+def try_unseal(data_dir: Path, sealed: str) -> str | None:
+    """What `seal` was given; None if `sealed` is not of this folder's secret."""
+    try:
+        return _fernet(data_dir).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        return None
 
 
 def _fernet(data_dir: Path) -> Fernet:

@@ -117,7 +117,7 @@ _DELIVERY = "/v1/webhooks/{webhook}/deliveries/{id}"
 CALLS = (
     Call("GET", "/v1/sources", "sources.list", SourceView),
     Call("POST", "/v1/sources", "sources.create", CreatedSourceView, 201, "/v1/sources/{id}", (409,)),
-    Call("POST", "/v1/sources/preview", "sources.preview", SourcePreviewView, problems=(409,)),
+    Call("POST", "/v1/sources/preview", "sources.preview", SourcePreviewView, problems=(409, 503)),
     Call("GET", "/v1/sources/{source}", "sources.get", SourceView),
     Call("PATCH", "/v1/sources/{source}", "sources.update", SourceView, problems=(409,)),
     Call("DELETE", "/v1/sources/{source}", "sources.delete", None, 204),

@@ -9,6 +9,8 @@ from httpx import Response
 from signing_in import Me, signed_in
 from web_server import serving
 
+from flowchat.services.playground import PER_MINUTE
+
 QUESTION = "May I return it within thirty days?"
 XSS = "<img src=x onerror=alert(1)>"
 
@@ -35,6 +37,20 @@ async def test_a_viewer_asks(tmp_path: Path) -> None:
         assert told["playground.trace"]["candidates"][0]["title"] == "Returns"
         assert told["stream.done"]["refusal"] is False and "conversation_id" not in told["stream.done"]
         assert await served.stored_answers() == 0
+
+
+async def test_no_other_site_makes_it_ask(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served) as me:
+        for site, asks in (("same-origin", True), ("none", True), ("cross-site", False), ("same-site", False)):
+            page = await me.client.get("/admin/playground?query=Hi", headers={"Sec-Fetch-Site": site})
+            assert (" data-ask" in page.text) is asks, site
+
+
+async def test_a_tenant_asks_only_so_much(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served) as me:
+        await with_pipeline(served)
+        answers = [(await ask(me, source=["nowhere"])).status_code for _ in range(PER_MINUTE + 1)]
+    assert answers[-2:] == [404, 429]
 
 
 async def test_its_address_fills_the_form(tmp_path: Path) -> None:

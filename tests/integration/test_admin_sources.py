@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from crawling import chain, html, site, work
 from loopback import answer
-from signing_in import signed_in
+from signing_in import browsing, signed_in
 from web_server import Served, add_source, serving
 
+from flowchat.services.context import MAX_PREVIEWS
 from flowchat.store import tenants
 
 SOURCES = "/admin/sources"
@@ -71,6 +72,14 @@ async def test_a_look_at_a_site_stores_nothing(tmp_path: Path) -> None:
         assert (await served.call("GET", "/v1/sources/site")).status_code == 404
         wrong = await me.post(f"{SOURCES}/preview", url="nowhere")
         assert wrong.status_code == 422 and 'id="url-error"' in wrong.text and 'value="nowhere"' in wrong.text
+
+
+async def test_few_sites_are_looked_at_at_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for _ in range(MAX_PREVIEWS):
+            await served.app.previews.acquire()
+        busy = await served.call("POST", "/v1/sources/preview", json={"url": "https://shop.example"})
+    assert busy.status_code == 503 and int(busy.headers["Retry-After"]) > 0
 
 
 async def test_what_is_wrong_stands_at_its_field(tmp_path: Path) -> None:
@@ -191,6 +200,9 @@ async def test_documents_come_and_go(tmp_path: Path) -> None:
                 path, data={"csrf_token": viewer.csrf}, files={"file": ("b.md", b"# B", "text/markdown")}
             )
             assert refused.status_code == 403
+        async with browsing(served) as nobody:
+            late = await nobody.post(path, data=form, files={"file": ("guide.md", big, "text/markdown")})
+            assert (late.status_code, late.headers["Location"]) == (303, "/admin/sign-in"), "the session has ended"
         row = await served.app.db.row("select id from documents")
         assert row
         assert (await me.post(f"{path}/{row['id']}/delete")).headers["Location"] == path

@@ -56,6 +56,9 @@ async def test_an_editor_makes_no_owner(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, signed_in(served, "editor") as me, signed_in(served) as boss:
         assert (await me.post("/admin/users", email="x@y.example", name="", role="owner")).status_code == 403
         assert (await me.post(f"/admin/users/{boss.user.id}/invite")).status_code == 403
+        peer = await add_user(served, "peer@shop.example", "editor")
+        assert (await me.post(f"/admin/users/{peer.id}/invite")).status_code == 403, "it would let one act as the other"
+        assert (await boss.post(f"/admin/users/{peer.id}/invite")).status_code == 200
 
 
 async def test_only_operators_make_operators(tmp_path: Path) -> None:

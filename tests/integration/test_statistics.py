@@ -48,6 +48,8 @@ async def test_days_that_there_are_not(tmp_path: Path) -> None:
             ("to=2026-13-01", "to"),
             ("from=2026-01-01&to=2026-12-31", "from"),
             ("from=2026-02-01&to=2026-01-01", "from"),
+            ("from=9999-12-01&to=0001-01-05", "from"),
+            ("to=0001-01-05", "to"),
         ):
             wrong = await served.call("GET", f"/v1/statistics?{query}")
             assert (wrong.status_code, wrong.json()["param"]) == (400, param)

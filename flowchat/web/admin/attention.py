@@ -1,6 +1,6 @@
 """What needs somebody's attention."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -29,13 +29,13 @@ class Item:
     action: str
 
 
-async def items(app: Appliance, actor: Actor, sources: list[Source]) -> list[Item]:
-    """The worst first. `sources` are the tenant's."""
-    found = [item async for item in _all(app, actor, sources)]
+async def items(app: Appliance, actor: Actor, sources: list[Source], newest: Mapping[str, Job]) -> list[Item]:
+    """The worst first. `sources` are the tenant's, with the newest job of each."""
+    found = [item async for item in _all(app, actor, sources, newest)]
     return sorted(found, key=lambda item: ("bad", "warn", "info").index(item.tone))
 
 
-async def _all(app: Appliance, actor: Actor, sources: list[Source]) -> AsyncIterator[Item]:
+async def _all(app: Appliance, actor: Actor, sources: list[Source], newest: Mapping[str, Job]) -> AsyncIterator[Item]:
     for warning in health.warnings(app):
         yield Item("bad", "Answers are worse than they could be", warning, "/docs/models", "Read about models")
     if navigation.can(actor, "models.list"):
@@ -43,7 +43,6 @@ async def _all(app: Appliance, actor: Actor, sources: list[Source]) -> AsyncIter
             if state.is_used and not state.is_installed:
                 text = f"The settings name {state.spec.name}, which is not on this machine."
                 yield Item("bad", "A model is missing", text, "/admin/models", "Models")
-    newest = await newest_jobs(app, actor)
     for source in sources:
         for item in _of_source(source, newest.get(source.id)):
             yield item

@@ -124,5 +124,7 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         inside = nested
         for part in objects:
             inside = inside.setdefault(part, {})
+            if not isinstance(inside, dict):
+                raise validate.invalid(name, f"The field '{name}' does not fit the others.")
         inside[last] = value
     return nested

@@ -9,7 +9,7 @@ from quart import Response, current_app, g, redirect, request
 
 from flowchat.errors import Forbidden
 from flowchat.services import homepage, sessions, vault
-from flowchat.services.limits import Policy
+from flowchat.services.limits import Policy, visitor_of
 from flowchat.services.sessions import SignedIn
 from flowchat.web import auth, limits
 from flowchat.web.admin import cookies
@@ -31,16 +31,19 @@ async def check() -> Response | None:
     g.nonce, g.signed_in = secrets.token_urlsafe(16), None
     token = cookies.read("session")
     g.signed_in = await sessions.find(appliance(), token, auth.client_address()) if token else None
+    handler = current_app.view_functions.get(request.endpoint or "")
     if request.method not in SAFE_METHODS:
         check_origin()
-        await _check_csrf()
-    handler = current_app.view_functions.get(request.endpoint or "")
-    if is_public(handler):
-        _count(f"admin {auth.client_address()}")
-        return None
-    if g.signed_in is None:
+    if g.signed_in is None and not is_public(handler):
         return _to_sign_in()
-    _count(g.signed_in.user.id)
+    if g.signed_in is not None:
+        request.admitted.set()  # type: ignore[attr-defined]  # our class of requests has it: uploads may begin
+    if request.method not in SAFE_METHODS:
+        await _check_csrf()
+    if is_public(handler):
+        _count(f"admin {visitor_of(auth.client_address())}")
+        return None
+    _count(signed_in().user.id)
     if handler is not None and operations_of(handler) is None:
         raise RuntimeError(f"{request.endpoint} doesn't say what it performs")
     return None
@@ -76,8 +79,6 @@ def check_origin() -> None:
 async def _check_csrf() -> None:
     given = request.headers.get("X-CSRF-Token")
     if given is None:
-        if g.signed_in:
-            request.admitted.set()  # type: ignore[attr-defined]  # our class of requests has it: uploads may begin
         given = (await request.form).get("csrf_token", "")
     if not hmac.compare_digest(given.encode(), csrf_token().encode()):
         message = "This page is out of date: it was opened before you signed in or out. Go back, reload it, try again."

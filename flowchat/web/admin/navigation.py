@@ -53,7 +53,6 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("Tenants", "tenants_list", "tenants.list", "building"),
         Entry("Models", "models_list", "models.list", "chip"),
         Entry("Machine settings", "settings_list", "settings.list", "server"),
-        Entry("Backups", "backups_list", "backups.list", "archive"),
     ),
 }
 

@@ -5,7 +5,6 @@ Opening a link changes nothing, because mail programs open links, too.
 
 from quart import Response
 
-from flowchat.errors import FlowChatError
 from flowchat.services import accounts
 from flowchat.services.links import Purpose
 from flowchat.services.validate import invalid
@@ -30,7 +29,6 @@ async def set_up(token: str) -> Response:
     with form:
         new = form.to(accounts.FirstUser)
         return await begin(await accounts.set_up(appliance(), token, new, browser()))
-    _raise_used_up(form)
     return await shell.render("admin/set_up.html", 422, form=form)
 
 
@@ -73,12 +71,4 @@ async def _choose(purpose: Purpose, token: str) -> Response:
             raise invalid("name", "A name has at most 100 characters.")
         await accounts.choose_password(appliance(), purpose, token, form.value("password"), name, browser())
         return await shell.done("Your password is set. Sign in with it.", guard.SIGN_IN)
-    _raise_used_up(form)
     return await shell.render("admin/choose_password.html", 422, form=form, account=account, purpose=purpose)
-
-
-def _raise_used_up(form: Form) -> None:
-    """A link that somebody has used meanwhile is no field's fault. Raises FlowChatError `link_invalid`."""
-    error: FlowChatError | None = form.error
-    if error is not None and error.code == "link_invalid":
-        raise error

@@ -46,7 +46,7 @@ async def overview_show() -> Response:
         jobs=jobs,
         first_run=first_run,
         job=jobs.get(first_run.source.id) if first_run.source else None,
-        attention=await attention.items(app, actor, present) if own else [],
+        attention=await attention.items(app, actor, present, jobs) if own else [],
         charts=overview_charts.charts(used, (await statistics.get(app, actor)).days),
     )
 

@@ -25,6 +25,7 @@ async def playground_show() -> Response:
         form=form,
         sources=[source for source in listed.items if source.status != "revoked"],
         defaults=app.settings,
+        asks_at_once=request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none"),  # no other site asks
     )
 
 

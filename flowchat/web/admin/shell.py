@@ -17,6 +17,7 @@ from flowchat.web.admin import cookies, guard, navigation
 Kind = Literal["good", "bad"]
 Query = TypeVar("Query", bound=msgspec.Struct)
 _TOLD_AT_THE_PAGE = (400, 409, 410, 413, 415, 422, 429)  # other errors have a page of their own
+_MOST_NOTICE_CHARS = 500  # it travels in a cookie, which may have 4 KB
 
 
 class HasId(Protocol):
@@ -68,7 +69,8 @@ async def render(template: str, status: int = 200, **values: Any) -> Response:
 async def done(text: str, to: str, kind: Kind = "good") -> Response:
     """Go to a page that says so once."""
     response = await go(to)
-    cookies.write(response, "notice", msgspec.json.encode(Notice(text, kind)).hex(), max_age_s=60)
+    notice = Notice(text[:_MOST_NOTICE_CHARS], kind)
+    cookies.write(response, "notice", msgspec.json.encode(notice).hex(), max_age_s=60)
     return response
 
 
