@@ -1,5 +1,7 @@
 // One answer of the playground with its trace. Text only ever enters as text nodes.
 
+import { make, makeLink, milliseconds } from "./dom.js";
+
 const STATES = {
   "retrieval.started": "Searching…",
   "retrieval.reranked": "Passages found. Deciding whether they answer the question…",
@@ -63,7 +65,7 @@ export class RunView {
   finish({ refusal, reason, suggestions, usage }) {
     this.end(refusal ? "refused" : "answered", refusal ? `Refused: ${REASONS[reason] ?? reason}` : "Answered");
     if (refusal && suggestions.length) {
-      const pages = suggestions.map((page) => make("li", {}, link(page.url, page.title || page.url)));
+      const pages = suggestions.map((page) => make("li", {}, makeLink(page)));
       this.part("answer").append(make("ul", { className: "suggestions" }, ...pages));
     }
     this.drawTrace(usage);
@@ -134,7 +136,7 @@ export class RunView {
     const cited = new Map();
     for (const { chunk_id: id, ref, ok } of this.trace.sentences) if (ref !== null && ok) cited.set(id, [...(cited.get(id) ?? []), ref]);
     const items = this.trace.candidates.map((candidate) => {
-      const title = make("p", { className: "place" }, link(candidate.url, candidate.title || candidate.url));
+      const title = make("p", { className: "place" }, makeLink(candidate));
       const heading = candidate.headings.at(-1);
       if (heading && heading !== candidate.title) title.append(` › ${heading}`);
       if (cited.has(candidate.id)) title.append(" ", make("span", { className: "badge good" }, `cited ${cited.get(candidate.id).join(", ")}`));
@@ -203,19 +205,4 @@ function bar(start, length) {
     svg.append(rect);
   }
   return svg;
-}
-
-function link(url, text) {
-  const isSafe = URL.canParse(url, location.href) && ["http:", "https:"].includes(new URL(url, location.href).protocol);
-  return isSafe ? make("a", { href: url, rel: "noreferrer" }, text) : make("span", {}, text);
-}
-
-function milliseconds(elapsed) {
-  return `${Math.round(elapsed).toLocaleString()} ms`;
-}
-
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }

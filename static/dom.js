@@ -6,8 +6,10 @@ export function make(tag, properties, ...children) {
   return element;
 }
 
+/** A page's title, as a link where its address is one of the web. */
 export function makeLink(page) {
-  return make("a", { href: safeUrl(page?.url) }, titleOf(page));
+  const href = webAddress(page?.url);
+  return href ? make("a", { href }, titleOf(page)) : make("span", {}, titleOf(page));
 }
 
 export function titleOf(page) {
@@ -45,8 +47,8 @@ export function isCalm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
-function safeUrl(url) {
-  if (!url || !URL.canParse(url, location.href)) return "#";
-  const parsed = new URL(url, location.href);
-  return ["http:", "https:"].includes(parsed.protocol) ? parsed.href : "#";
+/** null for what is none. */
+function webAddress(url) {
+  const parsed = url && URL.canParse(url, location.href) ? new URL(url, location.href) : null;
+  return ["http:", "https:"].includes(parsed?.protocol) ? parsed.href : null;
 }

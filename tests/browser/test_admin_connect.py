@@ -7,13 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from delivering import delivering
 from playwright.async_api import Page, expect
 from signing_in import Me, signed_in
 from test_home import browsing
 from web_server import Served, serving
-
-from flowchat.net.webhook import Sender
-from flowchat.services.delivery import Deliverer
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 800}
@@ -45,19 +43,6 @@ async def listening(endpoint: Endpoint) -> AsyncIterator[str]:
     async with await asyncio.start_server(endpoint.connected, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         yield f"http://{host}:{port}/hook"
-
-
-@asynccontextmanager
-async def delivering(served: Served) -> AsyncIterator[None]:
-    """The delivery loop of what is served."""
-    deliverer = Deliverer(served.app, Sender(served.app.settings))
-    served.app.wake_delivery = deliverer.wake
-    loop = asyncio.create_task(deliverer.run())
-    try:
-        yield
-    finally:
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
 
 
 async def test_a_key_is_shown_once_and_revoked(tmp_path: Path) -> None:
@@ -99,7 +84,7 @@ async def test_a_ping_fails_and_is_sent_again(tmp_path: Path) -> None:
         listening(endpoint) as url,
         serving(tmp_path / "data") as served,
         signed_in(served) as me,
-        delivering(served),
+        delivering(served.app),
         browsing(served) as page,
     ):
         await entered(served, page, me)

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from appliance import operator, running
+from delivering import delivering as delivery_loop
 from loopback import Reader, Writer, answer, serving
 
 from flowchat.domain import Delivery, Webhook
-from flowchat.net.webhook import Sender
 from flowchat.services import signatures, webhooks
 from flowchat.services.context import Appliance
-from flowchat.services.delivery import Deliverer
 from flowchat.services.webhooks import NewWebhook
 from flowchat.store import events
 
@@ -87,15 +86,8 @@ async def drip(writer: Writer) -> None:
 @asynccontextmanager
 async def delivering(folder: Path, *, timeout_s: float = 15, **settings: Any) -> AsyncIterator[Appliance]:
     """An appliance whose delivery loop runs."""
-    async with running(folder, **settings) as app:
-        deliverer = Deliverer(app, Sender(app.settings, timeout_s))
-        app.wake_delivery = deliverer.wake
-        loop = asyncio.create_task(deliverer.run())
-        try:
-            yield app
-        finally:
-            loop.cancel()
-            await asyncio.gather(loop, return_exceptions=True)
+    async with running(folder, **settings) as app, delivery_loop(app, timeout_s=timeout_s):
+        yield app
 
 
 async def endpoint(app: Appliance, url: str, *wanted: Any) -> tuple[Webhook, str]:

@@ -32,6 +32,7 @@ async def test_make_ask_and_revoke(tmp_path: Path) -> None:
         assert (await served.ask(Origin=ORIGIN)).status_code == 200
         page = (await me.get(f"/admin/keys/{key.id}")).text
         assert served.key not in page and key.last_four in page and "Questions: 1, of them refused: 0" in page
+        assert ": Answered 1, Refused 0</title>" in page and "Usage by day" in page
         listed = (await me.get("/admin/keys")).text
         assert "Shop" in listed and "50 a day" in listed
         gone = await me.post(f"/admin/keys/{key.id}/revoke", confirm=key.last_four)

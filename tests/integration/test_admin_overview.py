@@ -66,7 +66,7 @@ async def test_charts_are_tables_too(tmp_path: Path) -> None:
         await served.ask()
         page = await overview(me)
         assert "<b>4</b> <small>3 answered, 1 refused</small>" in page and "<b>25 %</b>" in page
-        assert f"<title>{now()[:10]}: Answered 3</title>" in page
+        assert f"<title>{now()[:10]}: Answered 3, Refused 1</title>" in page
         assert f'<td data-label="Day">{now()[:10]}</td><td data-label="Answered" class="number">3</td>' in page
         assert page.count('role="img"') == page.count("<desc") >= 2
 

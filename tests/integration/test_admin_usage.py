@@ -42,13 +42,15 @@ async def test_chart_totals_and_groups(tmp_path: Path) -> None:
         await used(served, {recent: 40}, refusals=10)
         page = (await me.get("/admin/usage")).text
         assert re.search(r"<dt>Questions</dt><dd>42<small>11 refused \(26 %\)", page)
-        assert len(re.findall("<rect ", page)) == 4, "answered and refused, of two days"
-        assert "answered 31, refused 11 in all. The most on one day were 40" in page
+        assert len(re.findall('<rect class="series-', page)) == 4, "answered and refused, of two days"
+        assert f"<title>{recent}: Answered 30, Refused 10</title>" in page
+        assert f"The most was 40, on {recent}." in page
         assert 'href="/admin/sources/' in page and f'href="/admin/keys/{served.key_id}"' in page
         assert "not final" in page
-        assert "tokens read 1,120, tokens written 17 in all" in (await me.get("/admin/usage?show=tokens")).text
+        tokens = (await me.get("/admin/usage?show=tokens")).text
+        assert "1,120 read, 17 written" in tokens and f"{now()[:10]}: Tokens read 120, Tokens written 17" in tokens
         week = (await me.get("/admin/usage?days=7&show=pages")).text
-        assert 'aria-current="true">7 days' in week and "<rect " not in week
+        assert 'aria-current="true">7 days' in week and "<rect " not in week and "0 at most, from" in week
 
 
 async def test_a_period_of_ones_own(tmp_path: Path) -> None:

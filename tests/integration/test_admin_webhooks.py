@@ -1,13 +1,11 @@
 """Webhooks in the admin."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from appliance import operator
+from delivering import delivering
 from loopback import answer
 from receiving import FAILURE, assert_signed, attempted, emit, reread
 from receiving import receiver as receiving
@@ -15,26 +13,11 @@ from signing_in import Me, signed_in
 from web_server import Served, serving
 
 from flowchat.domain import Webhook
-from flowchat.net.webhook import Sender
 from flowchat.services import webhooks
-from flowchat.services.delivery import Deliverer
 from flowchat.services.lists import ListRequest
 
 XSS = "<script>alert(1)</script>"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;"
-
-
-@asynccontextmanager
-async def delivering(served: Served) -> AsyncIterator[None]:
-    """The delivery loop of what is served."""
-    deliverer = Deliverer(served.app, Sender(served.app.settings))
-    served.app.wake_delivery = deliverer.wake
-    loop = asyncio.create_task(deliverer.run())
-    try:
-        yield
-    finally:
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
 
 
 async def made(me: Me, served: Served, url: str, **fields: object) -> tuple[Webhook, str]:
@@ -55,7 +38,12 @@ def secret_in(page: str) -> str:
 
 
 async def test_make_ping_and_send_again(tmp_path: Path) -> None:
-    async with receiving() as hook, serving(tmp_path) as served, signed_in(served, "editor") as me, delivering(served):
+    async with (
+        receiving() as hook,
+        serving(tmp_path) as served,
+        signed_in(served, "editor") as me,
+        delivering(served.app),
+    ):
         webhook, secret = await made(me, served, hook.url)
         path = f"/admin/webhooks/{webhook.id}"
         hook.behaviour = answer(XSS.encode(), status="500 Internal Server Error")

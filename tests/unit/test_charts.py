@@ -1,44 +1,45 @@
-"""Charts of days."""
+"""The bars, words and tables of a chart of days."""
 
-from datetime import date
+from datetime import date, timedelta
 
-from flowchat.web.admin.charts import HEIGHT, STEP, Series, draw, last_days
-from flowchat.web.admin.words import duration, reason_text, size
+from flowchat.web.admin.charts import Bar, Series, dates, draw, last_days
 
-DAYS = last_days(date(2026, 3, 1), 3)
-
-
-def test_bars_stand_on_each_other_up_to_the_peak() -> None:
-    answered, refused = Series("Answered", {DAYS[0]: 6, DAYS[2]: 3}), Series("Refused", {DAYS[0]: 2, DAYS[2]: 0})
-    chart = draw("q", "Questions", "11", "", DAYS, [answered, refused], lambda n: f"{n:.0f}")
-    assert DAYS == ["2026-02-27", "2026-02-28", "2026-03-01"]
-    assert [(bar.x, bar.y, bar.height, bar.series) for bar in chart.bars] == [
-        (0, 25.0, 75.0, 0),
-        (0, 0.0, 25.0, 1),
-        (2 * STEP, 62.5, 37.5, 0),
-    ]
-    assert chart.width == 3 * STEP and chart.peak == "8" and chart.bars[1].text == "2026-02-27: Refused 2"
-    assert chart.rows == [("2026-03-01", ["3", "0"]), ("2026-02-27", ["6", "2"])]
-    assert "The most was 8, on 2026-02-27." in chart.text
+DAYS = dates(date(2026, 2, 27), date(2026, 3, 2))
 
 
-def test_a_share_fills_the_height_at_one() -> None:
-    chart = draw("r", "Rate", "50 %", "", DAYS, [Series("Refused", {DAYS[1]: 0.5})], str, peak=1)
-    assert [bar.height for bar in chart.bars] == [HEIGHT / 2]
+def whole(number: float) -> str:
+    return f"{number:,.0f}"
 
 
-def test_nothing_to_be_seen() -> None:
-    chart = draw("r", "Rate", "none", "", DAYS, [Series("Refused", {})], str)
-    assert (chart.bars, chart.rows, chart.peak) == ([], [], "")
-    assert "nothing yet" in chart.text
+def test_bars_stand_on_each_other() -> None:
+    answered = Series("Answered", {"2026-02-28": 30, "2026-03-01": 5})
+    refused = Series("Refused", {"2026-02-28": 10, "2026-03-01": 0})
+    chart = draw("asked", "Questions", DAYS, [answered, refused], whole)
+    assert [day.date for day in chart.days] == ["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"]
+    assert [day.bars for day in chart.days] == [[], [Bar(0, 25, 75), Bar(1, 0, 25)], [Bar(0, 87.5, 12.5)], []]
+    assert [day.text for day in chart.days[:2]] == ["2026-02-27: nothing", "2026-02-28: Answered 30, Refused 10"]
+    assert chart.peak == "40"
+    assert chart.text == "By day, from 2026-02-27 to 2026-03-02. The most was 40, on 2026-02-28."
 
 
-def test_words() -> None:
-    assert [duration(s) for s in (None, 0.4, 59, 61, 3720)] == ["", "0 s", "59 s", "1 min 1 s", "1 h 2 min"]
-    assert [size(n) for n in (30, 4_200, 3_400_000)] == ["30 B", "4 KB", "3.4 MB"]
-    assert [reason_text(r) for r in (None, "http_404", "trap", "brand_new")] == [
-        "",
-        "answered 404",
-        "an endless chain of pages",
-        "brand new",
-    ]
+def test_the_table_has_what_is_known_newest_first() -> None:
+    series = [Series("Half", {"2026-02-27": 1, "2026-03-01": 2}), Series("More", {"2026-03-01": 0})]
+    assert draw("time", "Time", DAYS, series, whole).rows == [("2026-03-01", ["2", "0"]), ("2026-02-27", ["1", ""])]
+
+
+def test_the_full_height_may_be_given() -> None:
+    chart = draw("rate", "Rate", DAYS, [Series("Refused", {"2026-02-27": 0.2})], lambda rate: f"{rate:.0%}", peak=1)
+    assert (chart.peak, chart.days[0].bars) == ("100%", [Bar(0, 80, 20)])
+
+
+def test_nothing_is_told_from_zero() -> None:
+    nothing = draw("cost", "Cost", DAYS, [Series("Cost", {})], whole)
+    assert (nothing.has_bars, nothing.rows, nothing.text) == (False, [], "Nothing from 2026-02-27 to 2026-03-02.")
+    zero = draw("cost", "Cost", DAYS, [Series("Cost", {"2026-02-27": 0})], whole)
+    assert (zero.has_bars, zero.text) == (False, "0 at most, from 2026-02-27 to 2026-03-02.")
+    assert zero.rows == [("2026-02-27", ["0"])]
+
+
+def test_last_days_are_consecutive() -> None:
+    days = [date.fromisoformat(day) for day in last_days(30)]
+    assert days == [days[0] + timedelta(days=number) for number in range(30)]

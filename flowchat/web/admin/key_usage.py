@@ -1,15 +1,14 @@
 """What was asked with each key in the last days, from the tenant's usage."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
-from flowchat.domain import Actor, UsageCounts, UsageDay
+from flowchat.domain import Actor, UsageDay
 from flowchat.services import usage
 from flowchat.services.context import Context
 from flowchat.services.usage import UsageRequest
+from flowchat.web.admin.charts import Chart, Series, draw, last_days
 
 DAYS = 30
-_NOTHING = UsageCounts()
 
 
 @dataclass
@@ -31,27 +30,17 @@ class KeyUsage:
         return self.days[0].date if self.days else ""
 
     @property
-    def most(self) -> int:
-        """Questions of its busiest day."""
-        return max((day.counts.queries for day in self.days), default=0)
-
-    @property
-    def bars(self) -> list[tuple[str, UsageCounts]]:
-        """(date, counts) of all the last days, oldest first, those without any use among them."""
-        counts = {day.date: day.counts for day in self.days}
-        return [(date, counts.get(date, _NOTHING)) for date in _dates()]
+    def chart(self) -> Chart:
+        answered = Series("Answered", {day.date: day.counts.queries - day.counts.refusals for day in self.days})
+        refused = Series("Refused", {day.date: day.counts.refusals for day in self.days})
+        return draw("asked", "Questions", last_days(DAYS), [answered, refused], lambda number: f"{number:,.0f}")
 
 
 async def by_key(app: Context, actor: Actor) -> dict[str, KeyUsage]:
     """{key id: its usage of the last DAYS days}; a key that was not used is not there."""
-    asked = UsageRequest(limit=DAYS, first=_dates()[0], group_by="key")
+    asked = UsageRequest(limit=DAYS, first=last_days(DAYS)[0], group_by="key")
     found: dict[str, KeyUsage] = {}
     for day in (await usage.list_page(app, actor, asked)).items:
         if day.group_id is not None:
             found.setdefault(day.group_id, KeyUsage()).days.append(day)
     return found
-
-
-def _dates() -> list[str]:
-    today = datetime.now(UTC).date()
-    return [(today - timedelta(days=ago)).isoformat() for ago in reversed(range(DAYS))]

@@ -117,6 +117,7 @@ async def keys_show(key: str) -> Response:
         may_change=_may_change(actor, shown),
         sources=await sources.slugs(app, actor),
         usage=usage.get(shown.id, key_usage.KeyUsage()),
+        days=key_usage.DAYS,
         now=now(),
     )
 

@@ -12,6 +12,7 @@ from flowchat.services.usage import UsageRequest
 from flowchat.services.views.usage import UsageView
 from flowchat.web.admin import attention, overview_charts, shell
 from flowchat.web.admin.blueprint import blueprint, performs
+from flowchat.web.admin.charts import last_days
 from flowchat.web.current import appliance
 
 
@@ -47,12 +48,12 @@ async def overview_show() -> Response:
         first_run=first_run,
         job=jobs.get(first_run.source.id) if first_run.source else None,
         attention=await attention.items(app, actor, present, jobs) if own else [],
-        charts=overview_charts.charts(used, (await statistics.get(app, actor)).days),
+        cards=overview_charts.cards(used, (await statistics.get(app, actor)).days),
     )
 
 
 async def _usage(app: Appliance, actor: Actor) -> list[UsageView]:
-    listed = await usage.list_page(app, actor, UsageRequest(limit=MAX_LIMIT, first=overview_charts.days()[0]))
+    listed = await usage.list_page(app, actor, UsageRequest(limit=MAX_LIMIT, first=last_days(overview_charts.DAYS)[0]))
     return [UsageView.of(day) for day in listed.items]
 
 

@@ -1,6 +1,6 @@
 """The charts of the overview: how answers turned out in the last 30 days, and what they cost."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from decimal import Decimal
 
 from flowchat.domain import AnswerDay
@@ -10,14 +10,18 @@ from flowchat.web.admin.charts import Chart, Series, draw, last_days
 DAYS = 30
 
 
-def days() -> list[str]:
-    """The dates that are shown, oldest first."""
-    return last_days(datetime.now(UTC).date(), DAYS)
+@dataclass(frozen=True, slots=True)
+class Card:
+    """`figure` is what all of the chart comes to, `about` what that is."""
+
+    figure: str
+    about: str
+    chart: Chart
 
 
-def charts(used: list[UsageView], answered: list[AnswerDay]) -> list[Chart]:
+def cards(used: list[UsageView], answered: list[AnswerDay]) -> list[Card]:
     """`used` are all questions, `answered` those whose conversations are kept."""
-    shown = days()
+    shown = last_days(DAYS)
     asked = [day for day in used if day.queries]
     checked = [day for day in answered if day.sentences]
     return [
@@ -29,29 +33,30 @@ def charts(used: list[UsageView], answered: list[AnswerDay]) -> list[Chart]:
     ]
 
 
-def _questions(shown: list[str], asked: list[UsageView]) -> Chart:
+def _questions(shown: list[str], asked: list[UsageView]) -> Card:
     queries, refusals = sum(day.queries for day in asked), sum(day.refusals for day in asked)
     answered = Series("Answered", {day.date: day.queries - day.refusals for day in asked})
     refused = Series("Refused", {day.date: day.refusals for day in asked})
     about = f"{queries - refusals:,} answered, {refusals:,} refused"
-    return draw("answers", "Questions", f"{queries:,}", about, shown, [answered, refused], lambda n: f"{n:,.0f}")
+    chart = draw("answers", "Questions", shown, [answered, refused], lambda number: f"{number:,.0f}")
+    return Card(f"{queries:,}", about, chart)
 
 
-def _refusals(shown: list[str], asked: list[UsageView]) -> Chart:
+def _refusals(shown: list[str], asked: list[UsageView]) -> Card:
     rate = _share(sum(day.refusals for day in asked), sum(day.queries for day in asked))
     series = Series("Refused", {day.date: day.refusals / day.queries for day in asked})
-    about = "of the questions had no answer in your sources"
-    return draw("refusals", "Refusal rate", rate, about, shown, [series], _percent, peak=1)
+    chart = draw("refusals", "Refusal rate", shown, [series], _percent, peak=1)
+    return Card(rate, "of the questions had no answer in your sources", chart)
 
 
-def _verified(shown: list[str], checked: list[AnswerDay]) -> Chart:
+def _verified(shown: list[str], checked: list[AnswerDay]) -> Card:
     rate = _share(sum(day.verified for day in checked), sum(day.sentences for day in checked))
     series = Series("Verified", {day.date: day.verified / day.sentences for day in checked})
-    about = "of the sentences that were written are what your sources say"
-    return draw("verified", "Verified share", rate, about, shown, [series], _percent, peak=1)
+    chart = draw("verified", "Verified share", shown, [series], _percent, peak=1)
+    return Card(rate, "of the sentences that were written are what your sources say", chart)
 
 
-def _latency(shown: list[str], answered: list[AnswerDay]) -> Chart:
+def _latency(shown: list[str], answered: list[AnswerDay]) -> Card:
     medians = {day.date: day.first_text_ms for day in answered if day.first_text_ms is not None}
     slow = {day.date: day.slow_text_ms for day in answered if day.slow_text_ms is not None}
     usual = sorted(medians.values())
@@ -60,16 +65,17 @@ def _latency(shown: list[str], answered: list[AnswerDay]) -> Chart:
         Series("More, for 95 %", {day: ms - medians[day] for day, ms in slow.items()}),
     ]
     figure = _seconds(usual[len(usual) // 2]) if usual else "none"
-    about = "for half of the answers on a usual day; the light part: for 95 %"
-    return draw("latency", "Time to the first text", figure, about, shown, series, _seconds)
+    chart = draw("latency", "Time to the first text", shown, series, _seconds)
+    return Card(figure, "for half of the answers on a usual day", chart)
 
 
-def _cost(shown: list[str], used: list[UsageView]) -> Chart:
+def _cost(shown: list[str], used: list[UsageView]) -> Card:
     costs = {day.date: Decimal(day.cost.amount) for day in used}
     currency = used[0].cost.currency.upper() if used else ""
     figure = f"{sum(costs.values(), Decimal()):,.2f} {currency}".strip()
     series = Series("Cost", {day: float(cost) for day, cost in costs.items()})
-    return draw("cost", "Cost", figure, "by the prices of your plan", shown, [series], lambda cost: f"{cost:,.2f}")
+    chart = draw("cost", "Cost", shown, [series], lambda cost: f"{cost:,.2f}")
+    return Card(figure, "by the prices of your plan", chart)
 
 
 def _share(part: int, whole: int) -> str:

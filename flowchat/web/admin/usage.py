@@ -53,6 +53,7 @@ async def usage_list() -> Response:
             form=Form({"from": first.isoformat(), "to": last.isoformat()}),
             days=days,
             total=usage_figures.total(days),
+            titles=usage_figures.TITLES,
             chart=usage_figures.chart(days, first, last, asked.show),
             by_source=await _sums(first, last, "source"),
             by_key=await _sums(first, last, "key"),

@@ -1,26 +1,32 @@
-"""Sums of days of usage, and a chart of them: bars in units of the drawing, which its frame stretches."""
+"""Sums of days of usage, and a chart of them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from flowchat.services.views.usage import UsageView
+from flowchat.web.admin.charts import Chart, Series, dates, draw
 
 Measure = Literal["questions", "billable", "pages", "tokens", "cost"]
-Number: TypeAlias = int | Decimal
-BAR_WIDTH, HEIGHT = 10, 100
 
-MEASURES: dict[Measure, tuple[tuple[str, Callable[[UsageView], Number]], ...]] = {
-    "questions": (("Answered", lambda day: day.queries - day.refusals), ("Refused", lambda day: day.refusals)),
-    "billable": (
-        ("Billable questions", lambda day: day.billable.queries),
-        ("Billable pages", lambda day: day.billable.pages),
-    ),
-    "pages": (("Pages crawled", lambda day: day.pages_crawled),),
-    "tokens": (("Tokens read", lambda day: day.tokens_in), ("Tokens written", lambda day: day.tokens_out)),
-    "cost": (("Cost", lambda day: Decimal(day.cost.amount)),),
+TITLES: dict[Measure, str] = {
+    "questions": "Questions",
+    "billable": "Billable",
+    "pages": "Pages",
+    "tokens": "Tokens",
+    "cost": "Cost",
+}
+MEASURES: dict[Measure, dict[str, Callable[[UsageView], float]]] = {
+    "questions": {"Answered": lambda day: day.queries - day.refusals, "Refused": lambda day: day.refusals},
+    "billable": {
+        "Billable questions": lambda day: day.billable.queries,
+        "Billable pages": lambda day: day.billable.pages,
+    },
+    "pages": {"Pages crawled": lambda day: day.pages_crawled},
+    "tokens": {"Tokens read": lambda day: day.tokens_in, "Tokens written": lambda day: day.tokens_out},
+    "cost": {"Cost": lambda day: float(day.cost.amount)},
 }
 
 
@@ -37,29 +43,6 @@ class Sums:
     billable_pages: int
     cost: Decimal
     currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A part of a day, `y` from the top. `series` counts from 0."""
-
-    x: int
-    y: float
-    height: float
-    series: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """`peak` is the number that the full height stands for; `text` says in words what can be seen."""
-
-    bars: list[Bar]
-    width: int
-    peak: Number
-    series: list[str]
-    days: list[date]
-    text: str
 
 
 def total(days: Iterable[UsageView]) -> Sums:
@@ -79,35 +62,15 @@ def total(days: Iterable[UsageView]) -> Sums:
 
 
 def chart(days: Iterable[UsageView], first: date, last: date, measure: Measure) -> Chart:
-    """Stacked bars, one for each day of the period, days without usage included."""
-    by_date = {day.date: day for day in days}
-    dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    series = MEASURES[measure]
-    numbers = [
-        [amount(by_date[day.isoformat()]) if day.isoformat() in by_date else 0 for _, amount in series] for day in dates
-    ]
-    peak = max((sum(parts) for parts in numbers), default=0)
-    names = [name for name, _ in series]
-    bars = [bar for place, day in enumerate(dates) for bar in _bars(place, day, numbers[place], names, peak)]
-    return Chart(bars, len(dates) * BAR_WIDTH, peak, names, dates, _in_words(dates, numbers, names, peak))
+    """One bar for each day of the period."""
+    used = list(days)
+    series = [Series(name, {day.date: amount(day) for day in used}) for name, amount in MEASURES[measure].items()]
+    return draw("usage", TITLES[measure], dates(first, last), series, _amount if measure == "cost" else _number)
 
 
-def _bars(place: int, day: date, parts: list[Number], names: list[str], peak: Number) -> list[Bar]:
-    bars, top = [], float(HEIGHT)
-    text = f"{day}: " + ", ".join(f"{name.lower()} {part:,}" for name, part in zip(names, parts, strict=True))
-    for series, part in enumerate(parts):
-        if part:
-            height = float(part) / float(peak) * HEIGHT
-            top -= height
-            bars.append(Bar(place * BAR_WIDTH + 1, round(top, 2), round(height, 2), series, text))
-    return bars
+def _amount(cost: float) -> str:
+    return f"{cost:,.4f}"
 
 
-def _in_words(dates: list[date], numbers: list[list[Number]], names: list[str], peak: Number) -> str:
-    sums = [sum(parts[place] for parts in numbers) for place in range(len(names))]
-    told = ", ".join(f"{name.lower()} {amount:,}" for name, amount in zip(names, sums, strict=True))
-    words = f"By day, from {dates[0]} to {dates[-1]}: {told} in all."
-    if peak:
-        most = next(day for day, parts in zip(dates, numbers, strict=True) if sum(parts) == peak)
-        words += f" The most on one day were {peak:,}, on {most}."
-    return words
+def _number(count: float) -> str:
+    return f"{count:,.0f}"
