@@ -18,6 +18,9 @@ function showTimes(root) {
   }
 }
 
+// Loading this page again would make another secret: it came as the answer to a form.
+if (document.querySelector(".secret")) history.replaceState(null, "", location.href);
+
 function toast(text, kind = "good") {
   const region = document.querySelector(`#toasts [data-kind="${kind}"]`);
   if (region.lastElementChild?.firstElementChild?.textContent === text) return; // what polls would say it for ever

@@ -45,7 +45,8 @@ class Appliance(Context):
     """The running appliance. `stopping` asks its jobs to let go; they are queued again for the next start.
 
     `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory; `passwords`, `throttle` and `audited_failures`
-    are for signing in; `pulls` are models on their way, `previews` the places for looks at sites.
+    are for signing in; `pulls` are models on their way, `previews` the places for looks at sites,
+    `tried` the tenants that have asked in the playground.
     """
 
     engines: Engines
@@ -57,6 +58,7 @@ class Appliance(Context):
     limiter: RateLimiter = field(init=False)
     cache: AnswerCache = field(init=False)
     pulls: Pulls = field(default_factory=Pulls, init=False)
+    tried: set[str] = field(default_factory=set, init=False)
     previews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_PREVIEWS), init=False)
     passwords: Passwords = field(default_factory=Passwords, init=False)
     throttle: Throttle = field(default_factory=Throttle, init=False)

@@ -90,6 +90,7 @@ async def start(app: Appliance, actor: Actor, request: PlaygroundRequest) -> Run
     place = app.slots.reserve()
     topic = Topic(key_id=actor.key_id, source_ids=frozenset(source_ids), tenant_id=actor.tenant_id)
     run = app.runs.open(topic, None, "", on_end=place.release)
+    app.tried.add(actor.tenant_id)
     run.start(_work(app, run, question, _settings(app.settings, request), place))
     return run
 

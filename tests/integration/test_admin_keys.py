@@ -42,6 +42,18 @@ async def test_make_ask_and_revoke(tmp_path: Path) -> None:
         assert (await served.ask(Origin=ORIGIN)).status_code == 401
 
 
+async def test_the_form_knows_the_site(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served, "editor") as me, signed_in(served, "viewer") as viewer:
+        await served.call("POST", "/v1/sources", json={"url": "https://www.kestrel.example/help/", "slug": "kestrel"})
+        page = (await me.get("/admin/keys/new?source=kestrel")).text
+        assert "https://www.kestrel.example</textarea>" in page
+        assert len(re.findall(r'name="sources" value="src_\w+" checked', page)) == 1
+        key, _ = await made(me, served, origins="www.kestrel.example/shop?a=b\nhttps://a.example/\n*.b.example\n*")
+        assert key.origins == ("https://www.kestrel.example", "https://a.example", "*.b.example", "*")
+        refused = await viewer.get("/admin/keys/new")
+        assert refused.status_code == 403 and "may look here" in refused.text
+
+
 async def test_the_two_lines(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, signed_in(served) as me:
         page = await me.post("/admin/keys", **NEW, sources="shop")
@@ -52,7 +64,7 @@ async def test_the_two_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "at"),
     [
-        ({"origins": "shop.example/path"}, "origins"),
+        ({"origins": "javascript:alert(1)"}, "origins"),
         ({"caps.daily": "-1"}, "caps.daily"),
         ({"caps.daily": "many"}, "caps.daily"),
         ({"expires_at": "tomorrow"}, "expires_at"),

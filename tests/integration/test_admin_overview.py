@@ -35,7 +35,7 @@ async def test_the_first_run_leads_from_step_to_step(tmp_path: Path) -> None:
         await work(served.app)
         page = await overview(me)
         assert "Your site is read" in page and 'href="/admin/playground?source=site"' in page
-        assert 'href="/admin/keys/new"' in page
+        assert 'href="/admin/keys/new?source=site"' in page
         await served.widget_key(origins=("*",), sources=("site",))
         page = await overview(me)
         assert "Your site is read" not in page and "Nothing needs your attention." in page

@@ -70,8 +70,14 @@ async def test_a_look_at_a_site_stores_nothing(tmp_path: Path) -> None:
         seen = await me.post(f"{SOURCES}/preview", url=server.url)
         assert "forbids it" in seen.text and "Nothing could be used." in seen.text
         assert (await served.call("GET", "/v1/sources/site")).status_code == 404
-        wrong = await me.post(f"{SOURCES}/preview", url="nowhere")
-        assert wrong.status_code == 422 and 'id="url-error"' in wrong.text and 'value="nowhere"' in wrong.text
+        wrong = await me.post(f"{SOURCES}/preview", url="ftp://nowhere")
+        assert wrong.status_code == 422 and 'id="url-error"' in wrong.text and 'value="ftp://nowhere"' in wrong.text
+
+
+async def test_the_scheme_of_an_address_may_be_left_out(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served, "editor") as me:
+        await me.post(SOURCES, kind="site", url="www.kestrel.example", slug="kestrel")
+        assert (await served.call("GET", "/v1/sources/kestrel")).json()["url"] == "https://www.kestrel.example/"
 
 
 async def test_few_sites_are_looked_at_at_once(tmp_path: Path) -> None:
@@ -123,7 +129,7 @@ async def test_a_viewer_changes_nothing(tmp_path: Path, path: str) -> None:
             shown = await me.get(SOURCES + page)
             assert shown.status_code == 200
             assert "Add a site" not in shown.text and "/revoke" not in shown.text and "/recrawl" not in shown.text
-        assert (await me.get(f"{SOURCES}/new")).status_code == 200  # a form whose sending is refused
+        assert (await me.get(f"{SOURCES}/new")).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["", "/settings", "/pages", "/versions", "/versions/ver_x", "/documents"])

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Collection
 from typing import cast
 from urllib.parse import urlencode, urlsplit
 
@@ -12,7 +13,7 @@ from flowchat.services import homepage, sessions, vault
 from flowchat.services.limits import Policy, visitor_of
 from flowchat.services.sessions import SignedIn
 from flowchat.web import auth, limits
-from flowchat.web.admin import cookies
+from flowchat.web.admin import cookies, navigation
 from flowchat.web.admin.blueprint import SAFE_METHODS, is_public, operations_of
 from flowchat.web.current import appliance
 
@@ -44,9 +45,18 @@ async def check() -> Response | None:
         _count(f"admin {visitor_of(auth.client_address())}")
         return None
     _count(signed_in().user.id)
-    if handler is not None and operations_of(handler) is None:
-        raise RuntimeError(f"{request.endpoint} doesn't say what it performs")
+    if handler is not None:
+        _check_form(operations_of(handler))
     return None
+
+
+def _check_form(operations: Collection[str] | None) -> None:
+    """Nobody fills in a form that they may not send. Raises Forbidden."""
+    if operations is None:
+        raise RuntimeError(f"{request.endpoint} doesn't say what it performs")
+    is_form = (request.endpoint or "").endswith("_new")
+    if is_form and not all(navigation.can(signed_in().actor, name) for name in operations):
+        raise Forbidden("role_missing", "Your role may look here, but not change anything. Ask an owner.")
 
 
 def is_admin() -> bool:

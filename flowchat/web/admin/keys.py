@@ -1,12 +1,14 @@
 """Keys: list, make, show, change, rotate, revoke. A secret is shown only in the answer to what made it."""
 
+from urllib.parse import urlsplit
+
 from msgspec import UNSET, structs
-from quart import Response
+from quart import Response, request
 
 from flowchat.domain import Actor, Key, now
 from flowchat.services import keys, sources
 from flowchat.services.key_requests import KeyChange, NewAdminKey, NewKey, NewOperatorKey, NewWidgetKey, Rotation
-from flowchat.services.lists import ListRequest
+from flowchat.services.lists import MAX_LIMIT, ListRequest
 from flowchat.web.admin import key_usage, shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.embedding import embedding
@@ -35,9 +37,18 @@ async def keys_list() -> Response:
 
 
 @blueprint.get("/keys/new")
-@performs("keys.create")
+@performs("keys.create", "sources.list")
 async def keys_new() -> Response:
-    return await _new(Form({"type": "widget", "mode": "gate"}))
+    """Filled in for the source that the address names, or for all of the tenant's own."""
+    wanted = request.args.get("source")
+    listed = await sources.list_page(appliance(), shell.actor(), ListRequest(limit=MAX_LIMIT))
+    present = [source for source in listed.items if source.status != "revoked"]
+    chosen = [one for one in present if (wanted in (one.id, one.slug) if wanted else not one.is_builtin)]
+    origins = dict.fromkeys(_as_origin(source.url) for source in chosen if source.url)
+    name = chosen[0].name if len(chosen) == 1 else ""
+    ticked = [source.id for source in chosen]
+    filled_in = {"type": "widget", "mode": "gate", "name": name, "sources": ticked, "origins": list(origins)}
+    return await _new(Form(filled_in))
 
 
 @blueprint.get("/keys/new/admin")
@@ -80,13 +91,25 @@ def _asked(form: Form) -> NewKey:
         case _:
             return form.to(
                 NewWidgetKey,
-                lines=["origins"],
+                origins=_origins(form),
                 lists=["sources"],
                 numbers=_NUMBERS,
                 nullable=_NUMBERS,
                 flags=["test"],
                 expires_at=expires_at,
             )
+
+
+def _origins(form: Form) -> list[str]:
+    return [_as_origin(line.strip()) for line in form.value("origins").splitlines() if line.strip()]
+
+
+def _as_origin(address: str) -> str:
+    """The origin of a page's address, which is what people have at hand. Patterns stay as they are."""
+    if address.startswith("*"):
+        return address
+    parts = urlsplit(address if "://" in address else f"https://{address}")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else address
 
 
 def _moment(text: str) -> str | None:
@@ -172,7 +195,12 @@ def _change(form: Form, present: Key) -> KeyChange:
         change = form.to(KeyChange, expires_at=expires_at)
     else:
         change = form.to(
-            KeyChange, lines=["origins"], lists=["sources"], numbers=_NUMBERS, nullable=_NUMBERS, expires_at=expires_at
+            KeyChange,
+            origins=_origins(form),
+            lists=["sources"],
+            numbers=_NUMBERS,
+            nullable=_NUMBERS,
+            expires_at=expires_at,
         )
     if form.value("expires_at") == _shown_moment(present):
         change = structs.replace(change, expires_at=UNSET)

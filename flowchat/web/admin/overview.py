@@ -39,7 +39,8 @@ async def overview_show() -> Response:
     own = [source for source in present if not source.is_builtin]
     jobs = await attention.newest_jobs(app, actor)
     used = await _usage(app, actor)
-    first_run = await _first_run(app, actor, own, is_asked=any(day.queries for day in used))
+    is_asked = actor.tenant_id in app.tried or any(day.queries for day in used)
+    first_run = await _first_run(app, actor, own, is_asked=is_asked)
     return await shell.render(
         "admin/overview/show.html",
         tenant=await tenants.get_own(app, actor),

@@ -65,7 +65,13 @@ async def sources_create() -> Response:
 
 def _new_source(form: Form) -> NewSource:
     kept_out = ("kind", *_unused_auth(form))
-    return form.to(NewSource, optional=_OPTIONAL, numbers=_NUMBERS, lines=_LINES, without=kept_out)
+    return form.to(NewSource, optional=_OPTIONAL, numbers=_NUMBERS, lines=_LINES, without=kept_out, **_address(form))
+
+
+def _address(form: Form) -> dict[str, str]:
+    """The site's, with the scheme that people leave out."""
+    url = form.value("url").strip()
+    return {"url": url if "://" in url else f"https://{url}"} if url else {}
 
 
 def _unused_auth(form: Form) -> tuple[str, ...]:
@@ -122,6 +128,7 @@ def _change(form: Form) -> SourceChange:
         numbers=_NUMBERS,
         lines=_LINES,
         without=_unused_auth(form),
+        **_address(form),
         **no_auth,
     )
 
