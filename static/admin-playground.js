@@ -31,7 +31,7 @@ stop.addEventListener("click", () => running?.abort());
 addEventListener("popstate", () => location.reload()); // the address tells what was asked
 
 showCompared();
-if (form.hasAttribute("data-ask")) askAll();
+if (form.hasAttribute("data-ask") && form.elements.query.value.trim()) askAll();
 
 /** The fields that say something, as [name, value] pairs. */
 function entered() {
