@@ -13,6 +13,7 @@ from flowchat.engines import load
 
 def main() -> None:
     generator = FakeGenerator(lambda messages: "I can't say more.", float(os.environ.get("FAKE_PAUSE_S", "0")))
+    generator.is_remote = True  # it takes no cores, so that it writes whoever else asks
     load.load_engines = lambda *_: fake_engines(generator)
     app.serve(settings.load(), lambda _: None, lambda text: print(text, flush=True))
 

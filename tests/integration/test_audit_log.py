@@ -27,7 +27,7 @@ async def test_who_did_what_when_and_from_where(tmp_path: Path) -> None:
     assert entry == {
         "operation": "users.create",
         "target": user["id"],
-        "detail": {"email": "ann@shop.example", "role": "viewer"},
+        "detail": {"email": "ann@shop.example", "role": "viewer", "operator": False},
         "address": "127.0.0.1",
     }
 
