@@ -20,7 +20,7 @@ from flowchat.answer.leaks import repeats
 from flowchat.answer.links import shown
 from flowchat.answer.phrases import language_name, phrase
 from flowchat.answer.query import standalone_query
-from flowchat.answer.quote import Quote, says_the_same, select_quotes
+from flowchat.answer.quote import Quote, pieces_of, says_the_same, select_quotes
 from flowchat.answer.rerank import HITS, HURRIED_SPANS, MAX_SPANS, Evidence, rank_spans, rerank
 from flowchat.answer.retrieve import retrieve
 from flowchat.answer.script import Script, hit_data
@@ -31,7 +31,6 @@ from flowchat.engines.bridge import to_its_end, until
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines, GenerationUsage, Generator, Vectors
 from flowchat.errors import ModelError
-from flowchat.sentences import split_sentences
 from flowchat.settings import Settings
 from flowchat.store import curated_answers
 from flowchat.store.database import Database
@@ -213,18 +212,17 @@ class Answerer:
         return [
             event
             for quote in quotes
-            for number, sentence in enumerate(quote.sentences)
-            for event in script.show(sentence, Support(quote.chunk, 1.0, sentence), "\n\n" if number == 0 else " ")
+            for glue, sentence in quote.pieces
+            for event in script.show(sentence, Support(quote.chunk, 1.0, sentence), glue)
         ]
 
     def _quote_whole(self, chunk: Chunk, script: Script) -> list[Event]:
-        """A chunk's text exactly as it is, sentence by sentence."""
-        events, end = [], 0
-        for sentence in split_sentences(chunk.text):
-            start = chunk.text.index(sentence, end)
-            events += script.show(sentence, Support(chunk, 1.0, sentence), chunk.text[end:start])
-            end = start + len(sentence)
-        return events
+        """A chunk's text exactly as it is, sentence by sentence, a table's head with its first row."""
+        return [
+            event
+            for glue, piece in pieces_of(chunk.text)
+            for event in script.show(piece, Support(chunk, 1.0, piece), glue)
+        ]
 
     async def _generate(self, generator: Generator, telling: "_Telling") -> AsyncGenerator[Event, None]:
         """The model's sentences with their verdicts. One that fails or is late leaves it to the quotes."""

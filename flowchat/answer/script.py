@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from flowchat.answer.links import shown
+from flowchat.answer.spans import split_head
 from flowchat.answer.stages import Judged, Observer
 from flowchat.answer.verify import Support
 from flowchat.domain import Chunk, Citation, Event, Hit, Verdict
@@ -48,8 +49,16 @@ class Script:
         return [*said, *self.cite(support, ok=True)] if said else []
 
     def say(self, sentence: str, chunks: Sequence[Chunk], glue: str) -> list[Event]:
-        """A sentence's text, as it may be shown beside the chunks that it is from, if anything of it may."""
-        text = shown(sentence, chunks, self._link_hosts)
+        """A sentence's text, as it may be shown beside the chunks that it is from, if anything of it may.
+
+        Rows of one table that follow each other have its head once.
+        """
+        head, rows = split_head(sentence)
+        if head and head == split_head(self._said)[0]:
+            text, glue = rows, "\n"
+        else:
+            text = sentence
+        text = shown(text, chunks, self._link_hosts)
         if not any(map(str.isalnum, text)):
             return []
         if self._answer.text:
@@ -87,7 +96,7 @@ class Script:
 def hit_data(hit: Hit, link_hosts: Sequence[str]) -> dict[str, Any]:
     """A chunk as `retrieval.reranked` tells of it."""
     chunk = hit.chunk
-    preview = split_sentences(chunk.text)[0][: 2 * PREVIEW_CHARS] if chunk.text else ""
+    preview = _preview(chunk.text)[: 2 * PREVIEW_CHARS]
     title, heading, quote = (
         shown(text, [chunk], link_hosts)
         for text in (chunk.title, " > ".join(name for name in chunk.headings if name != chunk.title), preview)
@@ -100,3 +109,12 @@ def hit_data(hit: Hit, link_hosts: Sequence[str]) -> dict[str, Any]:
         "heading": heading,
         "quote": quote[:PREVIEW_CHARS],
     }
+
+
+def _preview(text: str) -> str:
+    """The first sentence, or the cells of the first row that has any."""
+    sentences = [sentence for sentence in split_sentences(text) if any(map(str.isalnum, sentence))]
+    first = sentences[0] if sentences else ""
+    if not first.startswith("| "):
+        return first
+    return " \u00b7 ".join(filter(None, (cell.strip() for cell in first.strip("|").split(" | "))))

@@ -19,10 +19,13 @@ MAX_ITEM_CHARS = 60  # a paragraph so short and without a full stop is an item o
 
 _ITEM = re.compile(r"- |\d{1,3}[.)] ")
 _HEAD_RULE = re.compile(r"\|[\s:|-]+\|?$")
+_LINE = re.compile(r"- |\d{1,3}[.)] |\| |```")  # begins one of its own
+_HEAD = re.compile(r"\|.*\n\|[ :|-]+\n")
 _ENDS = re.compile(r"[.!?\u3002\uff01\uff1f][\"'\u201d\u2019\u00bb)*`]*$")
 _LEANS_BACK = re.compile(
     r"(this|that|these|those|it|its|they|their|them|he|she|such|however|but|then|otherwise|also|so|thus|hence|"
-    r"therefore|instead|in (this|that|such|these|those)|for (this|that|these) reason|the (former|latter|same))\b",
+    r"therefore|instead|on the (other hand|contrary)|(by|in) contrast|in (this|that|such|these|those)|"
+    r"for (this|that|these) reason|the (former|latter|same))\b",
     re.IGNORECASE,
 )
 
@@ -31,15 +34,16 @@ _LEANS_BACK = re.compile(
 class Span:
     """Sentences that are shown together, verbatim; the last one with the items that it announces.
 
-    `following` are the sentences after them in their paragraph.
+    `preceding` and `following` are the other sentences of their paragraph.
     """
 
     sentences: tuple[str, ...]
     following: tuple[str, ...] = ()
+    preceding: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        return " ".join(self.sentences)
+        return joined(self.sentences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class _Block:
 
     @property
     def text(self) -> str:
-        return " ".join(self.sentences)
+        return joined(self.sentences)
 
     @property
     def is_item(self) -> bool:
@@ -72,6 +76,30 @@ class _Block:
         return self.is_item or self.is_row or self.is_code or is_short
 
 
+def glue_of(sentence: str, passage: str) -> str:
+    """What parts a sentence from the one before it, by how it stands in its passage: as an item, or a paragraph."""
+    if _LINE.match(sentence):
+        return "\n"
+    return "\n\n" if passage[: max(passage.find(sentence), 0)].rstrip(" ").endswith("\n") else " "
+
+
+def joined(sentences: Sequence[str], passage: str = "") -> str:
+    """Sentences as one text, the items of lists on lines of their own."""
+    first, *others = sentences
+    return first + "".join(glue_of(sentence, passage) + sentence for sentence in others)
+
+
+def split_head(text: str) -> tuple[str, str]:
+    """A table's head, two lines with their ends, and the rows below; ("", text) where there is no head."""
+    head = _HEAD.match(text)
+    return (head.group(), text[head.end() :]) if head else ("", text)
+
+
+def is_head_rule(line: str) -> bool:
+    """Whether it is the line between a table's head and its rows."""
+    return _HEAD_RULE.match(line) is not None
+
+
 @lru_cache(maxsize=1024)
 def split_spans(text: str) -> tuple[Span, ...]:
     """The spans of a passage, in order; they may overlap."""
@@ -90,9 +118,14 @@ def split_spans(text: str) -> tuple[Span, ...]:
 
 
 def _block(text: str) -> _Block:
-    mark = item.group() if (item := _ITEM.match(text)) else ""
-    first, *others = split_sentences(text[len(mark) :]) or ("",)
-    return _Block((mark + first, *others))
+    item = _ITEM.match(text)
+    if item is None:
+        return _Block(split_sentences(text))
+    title, *lines = text[item.end() :].split("\n")
+    if lines and not _ENDS.search(title) and not _ITEM.match(lines[0].strip()):
+        title = "\n".join((title, lines.pop(0)))
+    first, *others = [sentence for line in (title, *lines) for sentence in split_sentences(line)] or [""]
+    return _Block((item.group() + first, *others))
 
 
 def _prose(block: _Block, listed: Sequence[str]) -> list[Span]:
@@ -103,13 +136,14 @@ def _prose(block: _Block, listed: Sequence[str]) -> list[Span]:
     for place, sentence in enumerate(sentences):
         before = sentences[place - 1] if place and _LEANS_BACK.match(sentence) else ""
         fits = 0 < len(before) < MAX_SPAN_CHARS - len(sentence)
-        spans.append(Span((before, sentence) if fits else (sentence,), tuple(sentences[place + 1 :])))
+        preceding = tuple(sentences[: place - 1 if fits else place])
+        spans.append(Span((before, sentence) if fits else (sentence,), tuple(sentences[place + 1 :]), preceding))
     return spans
 
 
 def _table_head(blocks: Sequence[_Block], number: int, head: tuple[str, ...]) -> tuple[str, ...]:
     """The head of the table that a row belongs to: the row itself and the rule below, where it begins one."""
-    if number + 1 < len(blocks) and _HEAD_RULE.match(blocks[number + 1].text):
+    if number + 1 < len(blocks) and is_head_rule(blocks[number + 1].text):
         return (blocks[number].text, blocks[number + 1].text)
     return head
 

@@ -61,6 +61,27 @@ def test_a_long_table_loses_no_row() -> None:
     assert "\n".join(chunked(Block("table", table))) == table
 
 
+def test_every_chunk_of_a_table_has_its_head() -> None:
+    head = "| Plan | Price |\n| --- | --- |"
+    rows = [f"| Plan number {n} | {n} euros a month |" for n in range(60)]
+    texts = chunked(Block("text", "Our plans:"), Block("table", "\n".join((head, *rows))))
+    assert len(texts) > 3 and all(text.removeprefix("Our plans:\n\n").startswith(f"{head}\n| Plan") for text in texts)
+    assert [row for text in texts for row in text.split("\n") if row.startswith("| Plan number")] == rows
+
+
+def test_a_head_goes_with_its_first_row_and_not_with_what_leaves_it_no_room() -> None:
+    head = "| Plan | Price |\n| --- | --- |"
+    before = " ".join(["word"] * 145)
+    assert chunked(Block("text", before), Block("table", f"{head}\n| Basic | 5 |\n| Pro | 9 |\n| Max | 20 |")) == [
+        before,
+        f"{head}\n| Basic | 5 |\n| Pro | 9 |\n| Max | 20 |",
+    ]
+    long = f"| {' '.join(['word'] * 147)} | 5 |"
+    assert chunked(Block("table", f"{head}\n{long}\n| Pro | 9 |"))[1].startswith("| word")
+    wide = "| " + " | ".join(f"Column {n}" for n in range(30)) + " |\n|" + " --- |" * 30
+    assert all("Column 3" not in text for text in chunked(Block("table", f"{wide}\n" + "| a b |\n" * 60))[2:])
+
+
 def test_a_short_end_takes_sentences_of_the_chunk_before() -> None:
     sentences = [f"This is the sentence number {n} of several." for n in range(18)]
     texts = chunked(Block("text", " ".join(sentences)))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from flowchat.answer.quote import MAX_BEST_CHARS, MAX_DEFAULT_CHARS, select_quotes
+from flowchat.answer.quote import MAX_BEST_CHARS, MAX_DEFAULT_CHARS, Quote, pieces_of, select_quotes
 from flowchat.answer.rerank import Evidence
-from flowchat.answer.spans import MAX_SPAN_CHARS, Span, split_spans
+from flowchat.answer.spans import MAX_SPAN_CHARS, Span, joined, split_head, split_spans
 from flowchat.domain import Chunk, Hit
 
 
@@ -61,6 +61,29 @@ def test_a_long_list_comes_by_its_first_sentences_or_items(item: str) -> None:
     assert listed.startswith("Modes:\n- One") and "This takes" not in listed
 
 
+def test_the_lines_of_an_item_are_sentences_of_their_own() -> None:
+    told = "It is told of at length, and there is nothing that it leaves out. " * 4
+    listed = "  It bounds:\n  - The columns of a table\n  - Those of a view\n  The default is 2000."
+    item = f"2. Columns\n  {told.strip()}\n{listed}"
+    span, *others = split_spans(item)
+    assert span.sentences == ("2. Columns\n  It is told of at length, and there is nothing that it leaves out.",)
+    assert span.following[-4:] == (
+        *("It bounds:", "- The columns of a table", "- Those of a view", "The default is 2000."),
+    )
+    assert joined(span.following[-4:-1]) == "It bounds:\n- The columns of a table\n- Those of a view"
+    assert others[-1].text == "The default is 2000."
+
+
+def test_a_row_below_an_empty_head_keeps_it() -> None:
+    head = "|  |  |\n| --- | --- |\n"
+    assert texts(f"{head}| Weight | 450 g |\n| Colour | black |") == [
+        f"{head}| Weight | 450 g |",
+        f"{head}| Colour | black |",
+    ]
+    assert split_head(f"{head}| Weight | 450 g |") == (head, "| Weight | 450 g |")
+    assert split_head("| Weight | 450 g |") == ("", "| Weight | 450 g |")
+
+
 def test_nothing_gives_nothing() -> None:
     assert split_spans("") == () == split_spans(" \n\n ")
 
@@ -78,6 +101,68 @@ def test_quotes_are_the_best_and_others_that_are_about_as_good_and_new() -> None
     certain = evidence((first, 0.99), (second, 0.8))  # odds of 99 and of 4
     assert [quote.sentences for quote in select_quotes(certain, 3)] == [first.sentences]
     assert select_quotes([], 3) == []
+
+
+def test_no_sentence_is_quoted_twice_and_none_that_only_announces() -> None:
+    first = Span(("Three projects are free.",), ("Members pay nothing at all.",))
+    leaning = Span(("Members pay nothing at all.", "They need an invitation by mail."))
+    announcing = Span(("For more, ask the people below:",))
+    quotes = select_quotes(evidence((first, 0.9), (announcing, 0.9), (leaning, 0.9)), 3)
+    assert [quote.sentences[-1] for quote in quotes] == [first.following[0], leaning.sentences[-1]]
+    quotes = select_quotes(evidence((first, 0.9), (Span(("Members pay nothing at all.",)), 0.9), (leaning, 0.9)), 3)
+    assert [quote.sentences for quote in quotes] == [
+        ("Three projects are free.", "Members pay nothing at all."),
+        ("They need an invitation by mail.",),
+    ]
+
+
+def test_rows_of_one_table_say_different_things() -> None:
+    rows = split_spans(
+        "| Plan | Price a month | Users included |\n| --- | --- | --- |\n| Basic | 5 | 1 |\n| Team | 25 | 10 |"
+    )
+    assert len(select_quotes(evidence((rows[0], 0.9), (rows[1], 0.9)), 3)) == 2
+
+
+@pytest.mark.parametrize(
+    ("passage", "sentence", "shown"),
+    [
+        ("", "2. Press Save.", "Press Save."),
+        ("", "- Press Save.", "Press Save."),
+        ("", "3. Files\n  They are kept.\n  - For a day\n  - For two", "Files\nThey are kept.\n- For a day\n- For two"),
+        ("", "- one\n- two", "- one\n- two"),
+        ("", "Modes:\n1. one\n2. two", "Modes:\n1. one\n2. two"),
+        ("", "3. Oktober ist ein Feiertag.", "3. Oktober ist ein Feiertag."),
+        ("", "3. oktober er en helligdag.", "3. oktober er en helligdag."),
+        ("1. open it\n2. press it", "2. press it", "press it"),
+        ("", "2.5 seconds.", "2.5 seconds."),
+        ("", "-5 degrees.", "-5 degrees."),
+    ],
+)
+def test_an_item_that_is_quoted_alone_has_no_mark(passage: str, sentence: str, shown: str) -> None:
+    chunk = Chunk("chk_1", 1, "ver_1", "http://site/", "Plans", (), passage)
+    assert Quote(chunk, (sentence, "1. More.")).pieces == [("\n\n", shown), ("\n", "1. More.")]
+
+
+def test_sentences_are_parted_as_in_their_passage() -> None:
+    chunk = Chunk("chk_1", 1, "ver_1", "http://site/", "", (), "1. One. Two.\n  - a\n  - b. c.\n  Three.")
+    quote = Quote(chunk, ("1. One.", "Two.", "- a", "- b.", "c.", "Three."))
+    assert quote.text == "1. One. Two.\n- a\n- b. c.\n\nThree."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We have plans.\n\n| Plan | Price |\n|---|---|\n| Basic | 5 |\n| Team | 25 |\n\nAsk us. Or write.",
+        "| a |\n| - |\n| b |",
+        "| a |\n| - |",
+        "One sentence.",
+        "a\n\n```\n| --- |\n```\n",
+    ],
+)
+def test_all_of_a_text_comes_in_pieces(text: str) -> None:
+    pieces = pieces_of(text)
+    assert "".join(glue + piece for glue, piece in pieces) == text.rstrip()
+    assert all(not piece.startswith(("| -", "|-")) for _, piece in pieces)
 
 
 def test_the_best_quote_goes_on_in_its_paragraph_while_there_is_room() -> None:
@@ -98,5 +183,8 @@ def test_a_setting_comes_with_its_default() -> None:
     [quote] = select_quotes(evidence((span, 0.9)), 3)
     assert quote.sentences[0] == "depth: How deep it may be." and quote.sentences[-1] == "The default is 1000."
     assert quote.text.count("The default is 1000.") == 1 and len(quote.text) < MAX_BEST_CHARS + MAX_DEFAULT_CHARS
+    last = split_spans("The default is 1000. Most never change it. It need not be.")[2]
+    [quote] = select_quotes(evidence((last, 0.9)), 3)
+    assert quote.sentences == ("The default is 1000.", "Most never change it.", "It need not be.")
     [_, second] = select_quotes(evidence((Span(("Another thing.",)), 0.9), (span, 0.9)), 3)
     assert second.sentences == ("depth: How deep it may be.", "The default is 1000.")

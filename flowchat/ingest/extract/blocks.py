@@ -4,6 +4,7 @@ Inline text gathers in a buffer, and the edge of a block element closes it: into
 list that is being read.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,8 @@ _TITLES = (
     "[class*=admonition-title],[class*=admonitionHeading],[class*=alert-title],[class*=custom-block-title],"
     ".admonitionblock .title"
 )
+# Of a definition: of several groups of digits, which name something for programs.
+_MACHINE_ID = re.compile(r"(?:[A-Z]{1,3}-)?[0-9a-f]{4,}(?:-[0-9a-f]{4,}){3,}", re.IGNORECASE)
 _ENDS = (":", "?", "!", ".", "\u2026")
 
 
@@ -199,6 +202,8 @@ class BlockReader:
             return
         self._flush()
         term = plain_text(node)
+        if _MACHINE_ID.fullmatch(term):
+            return
         if self._term and term:
             term = f"{self._term}, {term}"
         self._begin_with(term or self._term)

@@ -13,9 +13,11 @@ _LINE_NUMBERS = (
 )
 _BUTTONS = "[class*=copy],[class*=clipboard]"
 _MARKS = 'sup a[href^="#"],[role=doc-noteref],[role=doc-backlink],[class*=footnote-],[class*=backlink]'
+_IN_BRACKETS = 'sup,a[href^="#"]'
 _ALWAYS = ".mw-editsection,.katex-html"
 _DIGITS = re.compile(r"[\s\d]*")
 _COPY = re.compile(r"(?:^|[\s_-])(?:copy|clipboard)|copy(?:btn|button|code)", re.IGNORECASE)
+_BRACKETED = re.compile(r"\[(?:\d{1,3}|\W|[a-z])\]")
 _MARK = re.compile(r"\[?(?:\w{1,3}|\W)\]?|\W*")
 
 
@@ -41,9 +43,14 @@ def _is_footnote_mark(node: LexborNode) -> bool:
     return len(text) <= _MAX_MARK_CHARS and node.tag in ("a", "sup", "span") and _MARK.fullmatch(text) is not None
 
 
+def _is_bracketed_mark(node: LexborNode) -> bool:
+    return _BRACKETED.fullmatch(node.text(strip=True)) is not None
+
+
 _AIDS: tuple[tuple[str, Callable[[LexborNode], bool]], ...] = (
     (_LINE_NUMBERS, _is_line_number),
     (_BUTTONS, _is_copy_button),
     (_MARKS, _is_footnote_mark),
+    (_IN_BRACKETS, _is_bracketed_mark),
     (_ALWAYS, lambda node: True),
 )
