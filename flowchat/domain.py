@@ -13,6 +13,7 @@ Mode = Literal["gate", "annotate"]
 SourceStatus = Literal["pending", "crawling", "ready", "failed", "revoked"]
 VersionStatus = Literal["building", "live", "former", "failed"]
 PageStatus = Literal["queued", "indexed", "skipped", "failed"]
+PageSort = Literal["found", "url", "title", "depth", "-depth", "fetched_at", "-fetched_at"]  # -: highest first
 ChangeType = Literal["added", "changed", "removed"]
 JobType = Literal["crawl", "index_docs", "index_documents", "reindex"]
 Schedule = Literal["hourly", "daily", "weekly", "monthly"]
@@ -43,7 +44,7 @@ def place(title: str, headings: tuple[str, ...]) -> str:
     return " > ".join(dict.fromkeys((title, *headings)))
 
 
-EXTRACTOR = 3  # of what a page's chunks are made by: pages that another one read are fetched again, changed or not
+EXTRACTOR = 4  # of what a page's chunks are made by: pages that another one read are fetched again, changed or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -554,7 +555,7 @@ class User:
     created_at: str
     operator: bool = False  # may do what concerns the machine, too
     has_password: bool = False  # False: was invited, and has not chosen one yet
-    second_factor: bool = False
+    second_factor: bool | None = False  # None: not told
     signed_in_at: str | None = None
 
 

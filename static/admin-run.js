@@ -1,6 +1,9 @@
 // One answer of the playground with its trace. Text only ever enters as text nodes.
 
-import { make, makeLink, milliseconds } from "./dom.js";
+import { make, makeBar, makeLink, milliseconds } from "./dom.js";
+import { renderMarkdown } from "./markdown.js";
+import { Reading } from "./reading.js";
+import { plainText, SentencesView } from "./sentences.js";
 
 const STATES = {
   "retrieval.started": "Searching…",
@@ -25,7 +28,6 @@ const STEPS = {
 };
 const REASONS = { not_covered: "the pages don't answer it", not_ready: "nothing is indexed yet" };
 const BEST = 5; // passages that are shown without asking
-const SVG = "http://www.w3.org/2000/svg";
 let made = 0;
 
 export class RunView {
@@ -33,7 +35,8 @@ export class RunView {
     this.id = `run-${(made += 1)}`;
     this.element = document.getElementById("run").content.firstElementChild.cloneNode(true);
     this.isDone = false;
-    this.marks = new Map(); // ref -> its mark in the answer
+    this.reading = new Reading();
+    this.sentences = new SentencesView(this.part("answer"), (cited) => this.mark(cited));
     this.trace = null;
     const heading = this.element.querySelector("h2");
     heading.textContent = title;
@@ -48,18 +51,17 @@ export class RunView {
 
   show(event, data) {
     if (STATES[event]) this.say(STATES[event]);
-    if (event === "generation.token") this.part("answer").append(data.text);
-    else if (event === "generation.cited") this.cite(data);
-    else if (event === "nli.verified") this.marks.get(data.ref)?.setAttribute("data-ok", data.ok);
-    else if (event === "playground.trace") this.trace = data;
+    const sentence = this.reading.take(event, data);
+    if (sentence) this.sentences.draw(sentence);
+    if (event === "playground.trace") this.trace = data;
     else if (event === "error") this.fail(data.message);
     else if (event === "stream.done" && !this.isDone) this.finish(data);
   }
 
-  cite({ ref, chunkId }) {
+  mark({ ref, chunkId, ok }) {
     const mark = make("a", { className: "mark", href: `#${this.id}-${chunkId}`, title: `Passage of citation ${ref}` }, String(ref));
-    this.marks.set(ref, mark);
-    this.part("answer").append(mark);
+    if (ok !== null) mark.dataset.ok = ok;
+    return mark;
   }
 
   finish({ refusal, reason, suggestions, usage }) {
@@ -84,9 +86,7 @@ export class RunView {
 
   /** To be read out. */
   get spoken() {
-    const copy = this.part("answer").cloneNode(true);
-    copy.querySelectorAll(".mark").forEach((mark) => mark.remove());
-    return `${this.part("state").textContent}. ${copy.textContent}`;
+    return `${this.part("state").textContent}. ${plainText(this.part("answer"))}`;
   }
 
   drawTrace(usage) {
@@ -122,9 +122,9 @@ export class RunView {
       const head = make("p", { className: "verdict" }, make("span", { className: `badge ${tone}` }, withheld));
       if (sentence.score !== null && sentence.outcome !== "quoted") head.append(make("span", { className: "score" }, sentence.score.toFixed(2)));
       if (sentence.ref !== null && isShown) head.prepend(make("span", { className: "ref" }, sentence.ref));
-      const text = make(isShown ? "p" : "s", { className: "said" }, sentence.text);
+      const text = make(isShown ? "div" : "s", { className: "said markdown" }, isShown ? renderMarkdown(sentence.text) : sentence.text);
       const item = make("li", {}, head, text);
-      if (sentence.evidence && sentence.outcome !== "quoted") item.append(make("p", { className: "evidence" }, "judged by ", make("q", {}, sentence.evidence)));
+      if (sentence.evidence && sentence.outcome !== "quoted") item.append(make("div", { className: "evidence markdown" }, "judged by ", renderMarkdown(sentence.evidence)));
       else if (sentence.ok === false && sentence.score === 0) item.append(make("p", { className: "evidence" }, "A rule forbids it: a number, name, unit or negation that the page doesn't have."));
       return item;
     });
@@ -142,8 +142,8 @@ export class RunView {
       if (cited.has(candidate.id)) title.append(" ", make("span", { className: "badge good" }, `cited ${cited.get(candidate.id).join(", ")}`));
       else if (passages.has(candidate.id)) title.append(" ", make("span", { className: "badge" }, "in the prompt"));
       const scores = make("dl", { className: "scores" }, ...scoresOf(candidate).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
-      const text = make("details", {}, make("summary", {}, "Text"), make("p", { className: "text" }, candidate.text));
-      return make("li", { id: `${this.id}-${candidate.id}` }, title, candidate.score === null ? "" : bar(0, candidate.score), scores, text);
+      const text = make("details", {}, make("summary", {}, "Text"), make("div", { className: "text markdown" }, renderMarkdown(candidate.text)));
+      return make("li", { id: `${this.id}-${candidate.id}` }, title, candidate.score === null ? "" : makeBar("bar", 0, candidate.score), scores, text);
     });
     this.fill("candidates", items.slice(0, BEST));
     const others = items.slice(BEST);
@@ -156,7 +156,7 @@ export class RunView {
     const total = this.trace.timings.at(-1).ms || 1;
     let from = 0;
     const items = this.trace.timings.map(({ step, ms }) => {
-      const item = make("li", {}, make("span", {}, STEPS[step]), make("span", { className: "score" }, milliseconds(ms - from)), bar(from / total, (ms - from) / total));
+      const item = make("li", {}, make("span", {}, STEPS[step]), make("span", { className: "score" }, milliseconds(ms - from)), makeBar("bar", from / total, (ms - from) / total));
       from = ms;
       return item;
     });
@@ -193,16 +193,4 @@ export class RunView {
 function scoresOf({ words, vectors, fused, fused_rank: rank, relevance, score }) {
   const shown = (number) => (number === null ? "–" : number.toFixed(2));
   return [["Words", shown(words)], ["Vectors", shown(vectors)], ["Fused", `${shown(fused)} (no. ${rank})`], ["Reranker", shown(relevance)], ["Score", shown(score)]];
-}
-
-/** A part of a whole, both from 0 to 1, drawn; it also stands beside as a number. */
-function bar(start, length) {
-  const svg = document.createElementNS(SVG, "svg");
-  for (const [name, value] of [["class", "bar"], ["viewBox", "0 0 100 4"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]]) svg.setAttribute(name, value);
-  for (const [name, x, width] of [["track", 0, 100], ["fill", 100 * start, Math.max(100 * length, 0.4)]]) {
-    const rect = document.createElementNS(SVG, "rect");
-    for (const [attribute, value] of [["class", name], ["x", x], ["width", width], ["height", 4]]) rect.setAttribute(attribute, value);
-    svg.append(rect);
-  }
-  return svg;
 }

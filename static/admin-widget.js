@@ -1,79 +1,55 @@
-// The look of the widget: what is chosen shows in the previews, the contrasts and the CSS. The browser remembers it.
+// The page of a key's widget. Its preview is the real widget; what it asks, the playground answers: as this user, from
+// the key's sources, unbilled, and nothing of it is kept.
 
-const MEMORY = "flowchat-widget-look";
-const ENOUGH = 4.5;
-const theme = document.getElementById("theme");
-const controls = theme ? [...theme.querySelectorAll("[data-property]")] : [];
-
-function show() {
-  for (const control of controls) {
-    const { property, scheme } = control.dataset;
-    for (const preview of document.querySelectorAll(scheme ? `[data-preview="${scheme}"]` : "[data-preview]")) {
-      preview.style.setProperty(property, control.value);
-    }
-    document.querySelector(`[data-value="${control.name}"]`).textContent = control.value;
-  }
-  const css = document.getElementById("css");
-  css.closest(".code-block").querySelector("[data-copy]").dataset.copy = css.textContent;
-  showContrasts();
-}
-
-function showContrasts() {
-  const badges = [...document.querySelectorAll("[data-contrast]")];
-  for (const badge of badges) {
-    const [text, behind, scheme] = badge.dataset.contrast.split(" ");
-    const ratio = contrast(theme.elements[`${text}-${scheme}`].value, theme.elements[`${behind}-${scheme}`].value);
-    const isEnough = ratio >= ENOUGH;
-    badge.textContent = `${(Math.floor(ratio * 10) / 10).toFixed(1)} : 1 ${isEnough ? "✓" : "too low"}`;
-    badge.className = `badge ${isEnough ? "good" : "bad"}`;
-  }
-  const low = badges.filter((badge) => badge.classList.contains("bad")).length;
-  document.getElementById("contrast").textContent = low ? `${low} of ${badges.length} are too low.` : "All are enough.";
-}
-
-// WCAG 2.2, definitions of contrast ratio and relative luminance; colours are #rrggbb.
-function contrast(one, other) {
-  const [lighter, darker] = [luminance(one), luminance(other)].sort((a, b) => b - a);
-  return (lighter + 0.05) / (darker + 0.05);
-}
-
-function luminance(colour) {
-  const linear = [1, 3, 5].map((at) => {
-    const part = parseInt(colour.slice(at, at + 2), 16) / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-}
-
-function remember() {
-  localStorage.setItem(MEMORY, JSON.stringify(Object.fromEntries(controls.map(({ name, value }) => [name, value]))));
-}
-
-function recall() {
-  const kept = JSON.parse(localStorage.getItem(MEMORY) ?? "{}");
-  for (const control of controls) {
-    if (kept[control.name] === undefined) continue;
-    control.value = kept[control.name];
-    if (control.tagName === "SELECT" && control.selectedIndex < 0) control.selectedIndex = 0;
-  }
-}
-
-if (theme) {
-  recall();
-  show();
-  theme.addEventListener("input", () => {
-    show();
-    remember();
-  });
-  theme.addEventListener("reset", () => {
-    localStorage.removeItem(MEMORY);
-    setTimeout(show); // the fields are reset after the event
-  });
-  theme.addEventListener("submit", (event) => event.preventDefault());
-}
+import "./widget-look.js";
 
 const chooser = document.querySelector("form[data-choose]");
-chooser?.addEventListener("change", ({ target }) => {
+const texts = document.querySelector("form[data-texts]");
+const key = JSON.parse(document.getElementById("preview").dataset.of); // {id, sources, mode, widget}
+const { fetch } = window;
+
+chooser.addEventListener("change", ({ target }) => {
   if (target.name === "key") chooser.elements.source.value = "";
   chooser.requestSubmit();
 });
+
+// A new element asks anew what it shows besides answers.
+texts?.addEventListener("change", () => {
+  const widget = document.querySelector("#preview flowchat-widget");
+  widget.replaceWith(widget.cloneNode());
+});
+
+window.fetch = async (address, options) => {
+  if (options?.headers?.["X-FlowChat-Key"] !== key.id) return fetch(address, options);
+  return new URL(address).pathname === "/v1/chat" ? ask(options) : Response.json(texts ? entered() : key.widget);
+};
+
+async function ask({ body, signal }) {
+  const { query, locale, source } = JSON.parse(body);
+  const own = key.sources.length ? key.sources : undefined; // none: all of them
+  const response = await fetch("/admin/playground/ask", {
+    method: "POST",
+    headers: {
+      ...JSON.parse(document.body.getAttribute("hx-headers")),
+      "Accept": "text/event-stream",
+      "Content-Type": "application/json",
+      "HX-Request": "true",
+    },
+    body: JSON.stringify({ query, locale, mode: key.mode, source: source ?? own }),
+    signal,
+  });
+  if (response.headers.has("HX-Redirect")) location.assign(response.headers.get("HX-Redirect"));
+  return response;
+}
+
+/** What the form says, saved or not. */
+function entered() {
+  const lines = (name) => texts.elements[name].value.split("\n").map((line) => line.trim()).filter(Boolean);
+  const unescaped = (text) => text.trim().replace(/\\(.)/g, (_, letter) => (letter === "n" ? "\n" : letter));
+  const named = lines("texts").map((line) => /^([^=]*)=(.*)$/.exec(line)).filter(Boolean);
+  return {
+    starter_questions: lines("starter_questions"),
+    contact_url: texts.elements.contact_url.value.trim() || null,
+    texts: Object.fromEntries(named.map(([, name, text]) => [name.trim(), unescaped(text)])),
+  };
+}

@@ -1,7 +1,7 @@
 // What the admin's pages do beside being pages: local times, dialogs, toasts, copying, sorting. All work without it.
 
 const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" }); // amid our sentences
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const RELATIVE_S = 7 * 86400;
@@ -12,8 +12,9 @@ function showTimes(root) {
     const moment = new Date(time.dateTime);
     const seconds = (moment - Date.now()) / 1000;
     const [unit, length] = units.find(([, length]) => Math.abs(seconds) >= length) ?? ["minute", 60];
-    const text = relative.format(Math.round(seconds / length), unit);
-    time.textContent = Math.abs(seconds) < RELATIVE_S ? text : exact.format(moment);
+    const text = seconds <= 0 && seconds > -60 ? "just now" : relative.format(Math.round(seconds / length), unit);
+    const isNear = Math.abs(seconds) < RELATIVE_S && !("exact" in time.dataset);
+    time.textContent = isNear ? text : exact.format(moment);
     time.title = full.format(moment);
   }
 }
@@ -113,11 +114,30 @@ function sort(table, head, column) {
   head.ariaSort = isUp ? "ascending" : "descending";
 }
 
+// Parts that change by themselves: the server says when, and the part asks for itself anew. Only the tab that is looked
+// at listens: a browser has six connections to a server.
+function follow(part) {
+  let source = null;
+  const listen = () => {
+    source?.close();
+    source = document.hidden ? null : new EventSource(part.dataset.live);
+    source?.addEventListener("changed", () => htmx.trigger(part, "changed"));
+    source?.addEventListener("over", () => source.close());
+  };
+  document.addEventListener("visibilitychange", listen);
+  listen();
+}
+
 function enhance(root) {
   showTimes(root);
   makeSortable(root);
   root.querySelector("[data-focus], [aria-invalid]")?.focus();
 }
+
+// What a poll would replace stays while a dialog in it is open.
+document.body.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target.querySelector("dialog[open]")) event.preventDefault();
+});
 
 document.body.addEventListener("toast", ({ detail }) => toast(detail.text, detail.kind));
 document.body.addEventListener("htmx:load", ({ detail }) => enhance(detail.elt));
@@ -125,3 +145,4 @@ document.body.addEventListener("htmx:sendError", () => toast("FlowChat doesn't a
 setInterval(() => showTimes(document), 60_000);
 enhance(document);
 tellNotices();
+document.querySelectorAll("[data-live]").forEach(follow);

@@ -1,21 +1,21 @@
 // One question with its answer, drawn from the events of the chat stream.
 
 import { count, headingOf, make, makeLink, makeMark, milliseconds, setVerdict, titleOf } from "./dom.js";
+import { plainText, SentencesView } from "./sentences.js";
 
 const STATES = {
   "retrieval.started": "Searching the documentation…",
   "retrieval.reranked": "Passages found. Deciding whether they answer the question…",
   "nli.verified": "Checked so far. The language model may add a sentence, if a page supports it…",
 };
-const FENCE = /```[^\n]*\n([\s\S]*?)\n?```/;
 
 export class AnswerView {
   constructor(element, question, reading) {
     this.element = element;
     this.reading = reading;
-    this.drawn = new Map(); // sentence -> its element
     this.state = make("p", { className: "state" }, "Asking…");
-    this.text = make("div", { className: "text" });
+    this.text = make("div", { className: "text markdown" });
+    this.sentences = new SentencesView(this.text, (cited) => this.mark(cited));
     this.more = make("div", { className: "more" });
     const title = make("h3", { id: "answer-title" }, question);
     element.replaceChildren(title, this.state, this.text, this.more);
@@ -26,24 +26,12 @@ export class AnswerView {
 
   show(event, sentence) {
     if (STATES[event]) this.state.textContent = STATES[event];
-    if (sentence) this.draw(sentence);
+    if (sentence) this.sentences.draw(sentence);
   }
 
-  draw(sentence) {
-    const element = this.drawn.get(sentence) ?? this.place(sentence);
-    element.replaceChildren(...pieces(sentence.text.trim()), ...sentence.refs.map((cited) => this.mark(cited)));
-    if (sentence.refs.length) element.dataset.ok = String(sentence.refs.every((cited) => cited.ok));
-  }
-
-  place(sentence) {
-    const startsParagraph = !this.drawn.size || /^\s*\n\s*\n/.test(sentence.text);
-    const paragraph = startsParagraph ? make("div", { className: "paragraph" }) : this.text.lastElementChild;
-    const element = make("span", { className: "sentence" });
-    if (startsParagraph) this.text.append(paragraph);
-    else paragraph.append(" ");
-    paragraph.append(element);
-    this.drawn.set(sentence, element);
-    return element;
+  /** What is said, to be read out. */
+  get spoken() {
+    return plainText(this.text);
   }
 
   mark({ ref, chunkId, ok }) {
@@ -72,7 +60,7 @@ export class AnswerView {
   }
 
   stop() {
-    this.settle("stopped", this.drawn.size ? "Stopped. What is shown was checked." : "Stopped");
+    this.settle("stopped", this.text.hasChildNodes() ? "Stopped. What is shown was checked." : "Stopped");
   }
 
   settle(outcome, state) {
@@ -98,16 +86,6 @@ export class AnswerView {
     const items = suggestions.map((page) => make("li", {}, makeLink(page)));
     this.more.append(make("h4", {}, "Nearest pages"), make("ul", { className: "suggestions" }, ...items));
   }
-}
-
-/** Nodes of a sentence's text, its fenced code as code. */
-function pieces(text) {
-  const found = FENCE.exec(text);
-  if (!found) return [text];
-  const code = make("pre", {}, make("code", {}, found[1]));
-  code.tabIndex = 0;
-  const before = text.slice(0, found.index).trim();
-  return [before, code, ...pieces(text.slice(found.index + found[0].length).trim())];
 }
 
 function verdict({ sentences, cited, times }) {

@@ -99,8 +99,7 @@ class Asked {
   finish() {
     this.answer.finish();
     this.trail.finish(this.elapsed);
-    const said = this.reading.sentences.map((sentence) => sentence.text).join("");
-    this.end(`${this.reading.end.refusal ? "Refused" : "Answer"}: ${said} ${this.trail.spoken}`);
+    this.end(`${this.reading.end.refusal ? "Refused" : "Answer"}: ${this.answer.spoken} ${this.trail.spoken}`);
   }
 
   fail(state, message, retryAfterS = 0) {

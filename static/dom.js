@@ -1,5 +1,7 @@
 // Small helpers for building pages. Text only ever enters as text nodes.
 
+const LEAST_BAR = 0.4; // percent of its track: what takes next to no time is seen, too
+
 export function make(tag, properties, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
@@ -30,6 +32,16 @@ export function makeMark(ref, chunkId, title) {
   return mark;
 }
 
+/** A part of a whole, both from 0 to 1, drawn; it also stands beside as a number. */
+export function makeBar(className, start, length) {
+  const bar = makeSvg("svg", { class: className, viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
+  bar.append(
+    makeSvg("rect", { class: "track", width: 100, height: 4 }),
+    makeSvg("rect", { class: "fill", x: 100 * start, width: Math.max(100 * length, LEAST_BAR), height: 4 }),
+  );
+  return bar;
+}
+
 export function setVerdict(mark, ok) {
   mark.dataset.ok = String(ok);
   mark.setAttribute("aria-label", `${mark.getAttribute("aria-label")}, ${ok ? "supported" : "not supported"}`);
@@ -45,6 +57,12 @@ export function milliseconds(elapsed) {
 
 export function isCalm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function makeSvg(tag, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
 }
 
 /** null for what is none. */

@@ -44,7 +44,7 @@ export class Reading {
   verify({ ref, ok, score, evidence, chunkId }) {
     const sentence = this.sentences.find(({ refs }) => refs.some((cited) => cited.ref === ref));
     const cited = sentence?.refs.find((candidate) => candidate.ref === ref);
-    if (cited) Object.assign(cited, { ok, score, isVerbatim: ok && evidence === sentence.text.trim() });
+    if (cited) Object.assign(cited, { ok, score, isVerbatim: ok && Boolean(evidence?.endsWith(sentence.text.trim())) });
     else this.withheld.push({ ref, chunkId, score });
     return sentence;
   }

@@ -1,15 +1,17 @@
 // Reads a stream of server-sent events from a fetch response. (EventSource can only GET.)
 
 /**
- * Yields {event, data} with data parsed from JSON. Comments and events without data are skipped.
+ * Yields {id, event, data} with data parsed from JSON; id is the last one that the stream gave. Comments and events
+ * without data are skipped.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export async function* readEvents(response) {
+  let id = "";
   let event = "";
   let data = [];
   for await (const line of readLines(response.body)) {
     if (line === "") {
-      if (data.length) yield { event: event || "message", data: JSON.parse(data.join("\n")) };
+      if (data.length) yield { id, event: event || "message", data: JSON.parse(data.join("\n")) };
       event = "";
       data = [];
       continue;
@@ -17,6 +19,7 @@ export async function* readEvents(response) {
     const [, field, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
     if (field === "event") event = value ?? "";
     else if (field === "data") data.push(value ?? "");
+    else if (field === "id") id = value ?? "";
   }
 }
 

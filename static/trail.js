@@ -1,6 +1,8 @@
 // The Source Trail: the steps of an answer, drawn from the same events as the answer itself.
 
-import { count, headingOf, make, makeLink, makeMark, milliseconds, setVerdict, titleOf } from "./dom.js";
+import { count, headingOf, make, makeBar, makeLink, makeMark, milliseconds, setVerdict, titleOf } from "./dom.js";
+import { renderMarkdown } from "./markdown.js";
+import { plainText } from "./sentences.js";
 
 const STEPS = {
   "retrieval.started": "search",
@@ -12,7 +14,6 @@ const STEPS = {
 };
 const BEST = 5; // passages that are shown without asking
 const EXCERPT_CHARS = 160;
-const SVG = "http://www.w3.org/2000/svg";
 
 export class TrailView {
   constructor(element, reading) {
@@ -74,7 +75,7 @@ export class TrailView {
       title.append(make("span", { className: "where" }, ` · ${titleOf(chunk)}`));
     }
     const score = make("span", { className: "score" }, make("span", { className: "hidden" }, "score "), chunk.score.toFixed(2));
-    const row = make("li", { id: `passage-${chunk.id}` }, title, make("span", { className: "cited-by" }), score, bar(chunk.score));
+    const row = make("li", { id: `passage-${chunk.id}` }, title, make("span", { className: "cited-by" }), score, makeBar("bar-of-score", 0, chunk.score));
     row.dataset.chunk = chunk.id;
     this.rows.set(chunk.id, row);
     return row;
@@ -187,27 +188,10 @@ export class TrailView {
 }
 
 function excerpt(text) {
-  const line = text.trim().replace(/\s+/g, " ");
+  const line = plainText(renderMarkdown(text));
   return line.length > EXCERPT_CHARS ? `${line.slice(0, EXCERPT_CHARS - 1).trimEnd()}…` : line;
 }
 
 function scored(score) {
   return typeof score === "number" ? `, ${score.toFixed(2)}` : "";
-}
-
-/** A score from 0 to 1, drawn; it also stands beside as a number. */
-function bar(score) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "bar-of-score");
-  svg.setAttribute("viewBox", "0 0 100 4");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  for (const [name, width] of [["track", 100], ["fill", 100 * score]]) {
-    const rect = document.createElementNS(SVG, "rect");
-    rect.setAttribute("class", name);
-    rect.setAttribute("width", String(width));
-    rect.setAttribute("height", "4");
-    svg.append(rect);
-  }
-  return svg;
 }

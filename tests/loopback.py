@@ -21,13 +21,15 @@ Connection: TypeAlias = Callable[[Reader, Writer], Awaitable[None]]
 class Server:
     """Answers on a free port of loopback. `answers` maps paths to whole responses; a missing one is 404.
 
-    With `has_etags` a page that is asked for by its ETag is sent only if it has changed; `bodies` counts those sent.
+    Requests of a path that is `held` are answered once its event is set. With `has_etags` a page that is asked for by
+    its ETag is sent only if it has changed; `bodies` counts those sent.
     """
 
     def __init__(self) -> None:
         self.has_etags = False
         self.bodies = 0
         self.answers: dict[str, bytes] = {}
+        self.held: dict[str, asyncio.Event] = {}
         self.requests: list[str] = []
         self.connections = 0
         self.port = 0
@@ -40,6 +42,8 @@ class Server:
         while head := await reader.readuntil(b"\r\n\r\n"):
             self.requests.append(head.decode())
             path = head.split(b" ")[1].decode()
+            if held := self.held.get(path):
+                await held.wait()
             writer.write(self._answer(path, head.decode()))
             await writer.drain()
 

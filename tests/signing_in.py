@@ -41,7 +41,7 @@ async def add_user(
 ) -> User:
     """A user with PASSWORD, of the first tenant unless told otherwise."""
     if PASSWORD not in _HASHES:
-        _HASHES[PASSWORD] = await served.app.passwords.hash(PASSWORD)
+        _HASHES[PASSWORD] = await served.app.passwords.hash(PASSWORD, "tests")
     if not tenant_id:
         row = await served.app.db.row("select id from tenants order by id limit 1")
         assert row

@@ -9,9 +9,10 @@ import httpx
 from appliance import operator
 from web_server import Served, make_live
 
+from flowchat.domain import PageOutcome
 from flowchat.services import keys
 from flowchat.services.key_requests import NewOperatorKey
-from flowchat.store import sources
+from flowchat.store import pages, sources, versions
 
 PAST = "2020-01-01T00:00:00Z"
 Call = Callable[..., Awaitable[dict[str, Any]]]
@@ -70,7 +71,8 @@ async def _add_sources(served: Served, tenant: Tenant, call: Call) -> None:
     source = await sources.get(served.app.db, ids["tenant"], made["id"])
     assert source
     ids["version"] = await make_live(served.app, source)
-    await make_live(served.app, source)
+    second = await make_live(served.app, source)
+    ids["versions.diff.version"], ids["page"] = second, await _add_page(served, second)
     crawled = await call("POST", "/v1/sources", json={**site, "slug": f"{word}-2"})
     ids["job"] = crawled["job"]["id"]
     paused = await call("POST", "/v1/sources", json={**site, "slug": f"{word}-4"})
@@ -80,6 +82,14 @@ async def _add_sources(served: Served, tenant: Tenant, call: Call) -> None:
     uploaded = await call("POST", f"/v1/sources/{files['id']}/documents", files={"file": (f"{word}.md", b"# A\n\nB.")})
     await call("POST", f"/v1/jobs/{uploaded['job']['id']}/cancel")
     ids["documents.source"], ids["document"] = files["id"], uploaded["documents"][0]["id"]
+
+
+async def _add_page(served: Served, version_id: str) -> str:
+    """One that is new in a version."""
+    version = await versions.get(served.app.db, version_id)
+    assert version
+    page = PageOutcome("https://page.example/", 0, "indexed")
+    return f"pag_{await served.app.db.write(lambda conn: pages.finish(conn, version.seq, page)):016}"
 
 
 async def _add_keys(tenant: Tenant, call: Call) -> None:

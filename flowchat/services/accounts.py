@@ -18,6 +18,10 @@ from flowchat.store import sessions as session_store
 from flowchat.store.database import Connection
 
 _MOST_EMAIL_CHARS = 254  # RFC 5321; what is typed becomes a name in the throttle's memory
+_BAD_CODES = {
+    "wrong": "This code is wrong. Look at it again: you may try at once. A recovery code works only once.",
+    "used before": "This code was used before. Wait for the next one.",
+}
 _MOST_TENANTS = 5  # one e-mail address can be a user of several tenants: each has a password of its own
 _AUDITED_FAILURES = Rule(1, 60)  # failed sign-ins must not flood the log
 
@@ -37,6 +41,11 @@ class Browser:
     address: str
     user_agent: str
 
+    @property
+    def network(self) -> str:
+        """What it counts as where attempts are counted."""
+        return visitor_of(self.address)
+
 
 async def check_password(app: Appliance, email: str, password: str, browser: Browser) -> list[Account]:
     """The users of that e-mail address who have that password: in different tenants, if they are several.
@@ -49,19 +58,21 @@ async def check_password(app: Appliance, email: str, password: str, browser: Bro
     rules = await _rules(app, email, browser)
     app.throttle.begin(rules)
     found = await accounts.by_email(app.db, email, _MOST_TENANTS)
-    right = [account for account in found if await app.passwords.verify(account.password_hash, password)]
+    right = [
+        account for account in found if await app.passwords.verify(account.password_hash, password, browser.network)
+    ]
     if not found:
-        await app.passwords.verify(None, password)
+        await app.passwords.verify(None, password, browser.network)
     if not right:
         await _audit_failures(app, found, browser, "wrong password")
         raise Unauthorized("The e-mail address or the password is wrong.")
     app.throttle.succeed(rules, clear=rules[0][0])
-    return [await _rehashed(app, account, password) for account in right]
+    return [await _rehashed(app, account, password, browser) for account in right]
 
 
 async def _rules(app: Appliance, who: str, browser: Browser) -> list[tuple[str, Rule]]:
     """What an attempt counts for. `who` is an e-mail address, or that and what else is asked for. The pair is first."""
-    network = visitor_of(browser.address)
+    network = browser.network
     is_known = await accounts.has_signed_in_from(app.db, who.partition(" ")[0], network)
     pair = f"{who} from {network}"
     if is_known:
@@ -73,7 +84,7 @@ async def _audit_failures(app: Appliance, found: list[Account], browser: Browser
     """At most one entry a minute for each user and network: whoever guesses must not fill the disk."""
     for account in found:
         try:
-            name = f"audit {account.user.id} {visitor_of(browser.address)}"
+            name = f"audit {account.user.id} {browser.network}"
             app.audited_failures.begin([(name, _AUDITED_FAILURES)])
         except FlowChatError:
             continue
@@ -86,11 +97,11 @@ async def _audit_failures(app: Appliance, found: list[Account], browser: Browser
         await app.db.write(transaction)
 
 
-async def _rehashed(app: Appliance, account: Account, password: str) -> Account:
+async def _rehashed(app: Appliance, account: Account, password: str, browser: Browser) -> Account:
     former = account.password_hash
     if former is None or not passwords.is_outdated(former):
         return account
-    fresh = await app.passwords.hash(password)
+    fresh = await app.passwords.hash(password, browser.network)
     await app.db.write(lambda conn: accounts.rehash(conn, account.user.id, former, fresh))
     return replace(account, password_hash=fresh)
 
@@ -123,25 +134,25 @@ async def sign_in(app: Appliance, account: Account, browser: Browser, code: str 
         rules = await _rules(app, f"{user.email} {user.id}", browser)
         app.throttle.begin(rules)
 
-    def transaction(conn: Connection) -> str | None:
+    def transaction(conn: Connection) -> str | FlowChatError:
         current = accounts.find(conn, user.id)
         if current is None or current.password_hash != account.password_hash:
             raise Unauthorized("Sign in again.")
         method = "password"
         if current.totp_secret is not None:
             used = second_factor.use(conn, app, current, code or "")
-            if used is None:
-                return None
+            if used not in second_factor.GOOD:
+                return FlowChatError("bad_code", _BAD_CODES[used], param="code")
             method = used
         token = sessions.start(conn, user, address=browser.address, user_agent=browser.user_agent)
-        accounts.note_sign_in(conn, user.id, visitor_of(browser.address))
+        accounts.note_sign_in(conn, user.id, browser.network)
         audit_log.insert(conn, actor_of(user, browser.address), "sign_in", user.id, method=method)
         return token
 
     token = await app.db.write(transaction)
-    if token is None:
+    if isinstance(token, FlowChatError):
         await _audit_failures(app, [account], browser, "wrong code")
-        raise FlowChatError("bad_code", "This code is wrong, or was used before. Wait for the next one.", param="code")
+        raise token
     if rules:
         app.throttle.succeed(rules, clear=rules[0][0])
     return token
@@ -151,7 +162,7 @@ async def change_password(app: Appliance, me: SignedIn, current: str, fresh: str
     """The user's other sessions end. Raises FlowChatError `bad_current_password`, `bad_password`, Busy."""
     await confirm_password(app, me, current)
     passwords.check_strength(fresh, me.user.email)
-    hashed = await app.passwords.hash(fresh)
+    hashed = await app.passwords.hash(fresh, me.user.id)
 
     def transaction(conn: Connection) -> None:
         accounts.set_password(conn, me.user.id, hashed)
@@ -166,7 +177,7 @@ async def confirm_password(app: Appliance, me: SignedIn, password: str) -> None:
     rules = [(f"confirm {me.user.id}", OF_KNOWN_PAIR)]
     app.throttle.begin(rules)
     account = await accounts.get(app.db, me.user.id)
-    if account is None or not await app.passwords.verify(account.password_hash, password):
+    if account is None or not await app.passwords.verify(account.password_hash, password, me.user.id):
         raise validate.invalid("current_password", "This is not your password.")
     app.throttle.succeed(rules, clear=rules[0][0])
 
@@ -211,7 +222,7 @@ async def set_up(app: Appliance, token: str, new: FirstUser, browser: Browser) -
     """
     await read_set_up_link(app, token)
     passwords.check_strength(new.password, new.email.lower())
-    hashed = await app.passwords.hash(new.password)
+    hashed = await app.passwords.hash(new.password, browser.network)
 
     def transaction(conn: Connection) -> str:
         tenant = tenants.first_now(conn)
@@ -225,7 +236,7 @@ async def set_up(app: Appliance, token: str, new: FirstUser, browser: Browser) -
         else:
             users.update(conn, user)
         accounts.set_password(conn, user.id, hashed)
-        accounts.note_sign_in(conn, user.id, visitor_of(browser.address))
+        accounts.note_sign_in(conn, user.id, browser.network)
         audit_log.insert(conn, actor_of(user, browser.address), "set_up", user.id, email=email)
         return sessions.start(conn, user, address=browser.address, user_agent=browser.user_agent)
 
@@ -243,18 +254,18 @@ async def read_link(app: Context, purpose: links.Purpose, token: str) -> Account
 
 async def choose_password(
     app: Appliance, purpose: links.Purpose, token: str, password: str, name: str | None, browser: Browser
-) -> None:
-    """By an invitation or a link to choose a new password. The user's sessions end; they sign in with it.
+) -> Account:
+    """By an invitation or a link to choose a new password. The user's sessions end; returns who may sign in with it.
 
     Raises FlowChatError `link_invalid`, `bad_password`, Busy.
     """
     link = links.read(app, purpose, token)
     account = await read_link(app, purpose, token)
     passwords.check_strength(password, account.user.email)
-    hashed = await app.passwords.hash(password)
+    hashed = await app.passwords.hash(password, browser.network)
     user = account.user
 
-    def transaction(conn: Connection) -> None:
+    def transaction(conn: Connection) -> Account:
         current = accounts.find(conn, user.id)
         if current is None or link.state != links.state_of(current):
             raise links.used_up()
@@ -266,8 +277,9 @@ async def choose_password(
         session_store.delete_all(conn, user.id)
         operation = "invitation.accept" if purpose == "invitation" else "password.reset"
         audit_log.insert(conn, actor_of(user, browser.address), operation, user.id)
+        return accounts.find(conn, user.id) or current
 
-    await app.db.write(transaction)
+    return await app.db.write(transaction)
 
 
 async def reset_link(app: Context, actor: Actor, email: str, origin: str, *, drops_second_factor: bool) -> str:

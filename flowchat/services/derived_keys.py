@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from flowchat.domain import Actor, Caps, Key, new_id, now
+from flowchat.domain import Actor, Caps, Key, WidgetConfig, new_id, now
 from flowchat.services import vault
 from flowchat.services.context import Context
 from flowchat.services.credentials import hash_secret
@@ -27,12 +27,14 @@ async def ensure(
     origins: tuple[str, ...],
     sources: tuple[str, ...],
     daily_cap: int | None,
+    starter_questions: tuple[str, ...] = (),
 ) -> Key:
     """The stored key of that secret, made or changed as needed. A revoked one stays revoked."""
+    widget = WidgetConfig(starter_questions)
     present = await keys.by_hash(app.db, hash_secret(secret))
-    if present is not None and (present.origins, present.sources) == (origins, sources):
+    if present is not None and (present.origins, present.sources, present.widget) == (origins, sources, widget):
         return present
-    key = present and replace(present, origins=origins, sources=sources)
+    key = present and replace(present, origins=origins, sources=sources, widget=widget)
     key = key or Key(
         id=new_id("key"),
         tenant_id=actor.tenant_id,
@@ -46,6 +48,7 @@ async def ensure(
         sources=sources,
         created_at=now(),
         caps=Caps(daily=daily_cap),
+        widget=widget,
         billed=False,
     )
 

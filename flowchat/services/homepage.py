@@ -9,6 +9,13 @@ from flowchat.settings import Settings
 from flowchat.store import sources
 
 DAILY_CAP = 1000
+EXAMPLES = (
+    "How does FlowChat check its answers?",
+    "How do I crawl my website?",
+    "What does it need to run?",
+    "How do I verify a webhook?",
+    "Who won the 1998 World Cup?",
+)
 _PREFIX = "kbk_live_"
 _NAME = "homepage"
 _HERE = ("localhost", "127.0.0.1", "[::1]")
@@ -34,6 +41,7 @@ async def ensure(app: Context) -> None:
         origins=own_origins(app.settings),
         sources=(docs.id,),
         daily_cap=DAILY_CAP,
+        starter_questions=EXAMPLES[:3],
     )
 
 

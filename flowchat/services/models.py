@@ -28,10 +28,13 @@ class ModelState:
 async def list_all(app: Appliance, actor: Actor) -> Listed[ModelState]:
     """List the models that FlowChat knows, all on one page.
 
-    `pull` tells of one that is being fetched, or of what went wrong with that.
+    `pull` tells of one that is being fetched, of what went wrong with that, or how far it was when FlowChat stopped.
     """
-    found = [replace(state, pull=app.pulls.get(state.spec.name)) for state in states(app.settings)]
-    return Listed(found, False)
+    return Listed([_with_pull(app, state) for state in states(app.settings)], False)
+
+
+def _with_pull(app: Appliance, state: ModelState) -> ModelState:
+    return state if state.is_installed else replace(state, pull=app.pulls.find(state.spec, app.settings.models_path))
 
 
 @operation("models.pull", "operator")
@@ -54,8 +57,7 @@ async def pull(app: Appliance, actor: Actor, name: str) -> ModelState:
     await app.db.write(lambda conn: audit_log.insert(conn, actor, "models.pull", name))
     if is_wanted:
         app.pulls.start(spec, settings.models_path, settings.hf_endpoint)
-    found = next(state for state in states(settings) if state.spec.name == name)
-    return replace(found, pull=app.pulls.get(name))
+    return _with_pull(app, next(state for state in states(settings) if state.spec.name == name))
 
 
 def states(settings: Settings) -> list[ModelState]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from flowchat.engines import pulling
 from flowchat.engines.registry import ModelSpec
 from flowchat.errors import FlowChatError
 
@@ -14,9 +15,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """One that runs or has failed; one that succeeds is gone."""
+    """One that runs, has failed, or ended with its process; one that succeeds is gone."""
 
-    status: Literal["running", "failed"]
+    status: Literal["running", "failed", "interrupted"]
     bytes_done: int = 0
     bytes_total: int = 0
     error: str | None = None
@@ -28,11 +29,18 @@ class Pulls:
     def __init__(self) -> None:
         self._pulls: dict[str, Pull] = {}
 
-    def get(self, name: str) -> Pull | None:
-        return self._pulls.get(name)
+    def find(self, spec: ModelSpec, models_path: Path) -> Pull | None:
+        """What this process knows, or else what the disk tells of a model that is not installed."""
+        if spec.name in self._pulls:
+            return self._pulls[spec.name]
+        done, total = pulling.fetched(spec, models_path)
+        if not done:
+            return None
+        is_elsewhere = pulling.is_under_way(models_path) and not any(map(self.is_running, self._pulls))
+        return Pull("running" if is_elsewhere else "interrupted", min(done, total), total)
 
     def is_running(self, name: str) -> bool:
-        found = self.get(name)
+        found = self._pulls.get(name)
         return found is not None and found.status == "running"
 
     def start(self, spec: ModelSpec, models_path: Path, hf_endpoint: str) -> None:
@@ -46,10 +54,8 @@ class Pulls:
         ).start()
 
     def _run(self, spec: ModelSpec, models_path: Path, hf_endpoint: str) -> None:
-        from flowchat.engines.pulling import pull  # the hub's client takes long to import
-
         try:
-            pull(spec, models_path, hf_endpoint, self._note)
+            pulling.pull(spec, models_path, hf_endpoint, self._note)
             del self._pulls[spec.name]
         except FlowChatError as error:
             self._fail(spec.name, error.message)

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from flowchat.answer.curated import Matcher
 from flowchat.domain import Actor
@@ -17,9 +19,17 @@ from flowchat.store import curated_answers, unanswered
 from flowchat.store.curated_answers import Candidates
 from flowchat.store.unanswered import Question, Unanswered
 
-NEWEST = 2000  # questions that are looked at
+MAX_NEWEST = 2000
 MIN_COSINE = 0.85  # of two questions in a group; measured as in answer.curated
 EXAMPLES = 5
+
+
+class UnansweredRequest(ListRequest, frozen=True, kw_only=True):
+    """Which groups are wanted, and of how many questions."""
+
+    newest: Annotated[
+        int, Meta(ge=1, le=MAX_NEWEST, description="So many of the newest refused questions are grouped.")
+    ] = MAX_NEWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +42,14 @@ class QuestionGroup:
 
 
 @operation("questions.unanswered", "read")
-async def list_unanswered(app: Appliance, actor: Actor, request: ListRequest) -> Listed[QuestionGroup]:
+async def list_unanswered(app: Appliance, actor: Actor, request: UnansweredRequest) -> Listed[QuestionGroup]:
     """List what was asked and not answered, as groups of similar questions, largest first.
 
-    The newest 2,000 refused questions count. Those that a curated answer covers by now are left out. An item's id is
-    that of a message.
+    The newest 2,000 refused questions count, or fewer if so asked. Those that a curated answer covers by now are left
+    out. An item's id is that of a message.
     """
     embedder = app.engines.embedder
-    asked = await unanswered.newest(app.db, actor.tenant_id, embedder.name, embedder.dims, NEWEST)
+    asked = await unanswered.newest(app.db, actor.tenant_id, embedder.name, embedder.dims, request.newest)
     curated = await curated_answers.of_tenant(app.db, actor.tenant_id, embedder.name, embedder.dims)
     return await asyncio.to_thread(_page, asked, app.engines.verifier, curated, request)
 

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from typing import Literal
 
 import segno
 
@@ -12,6 +13,9 @@ from flowchat.services.credentials import hash_secret
 from flowchat.services.sessions import SignedIn
 from flowchat.store import accounts, audit_log
 from flowchat.store.database import Connection
+
+Used = Literal["authenticator app", "recovery code", "wrong", "used before"]
+GOOD: tuple[Used, ...] = ("authenticator app", "recovery code")
 
 RECOVERY_CODES = 10
 _CODE_BYTES = 10  # 80 random bits: no slow hash is needed
@@ -85,15 +89,15 @@ async def count_recovery_codes(app: Context, me: SignedIn) -> int:
     return await accounts.count_recovery_codes(app.db, me.user.id)
 
 
-def use(conn: Connection, app: Context, account: Account, code: str) -> str | None:
-    """What a code was: 'authenticator app' or 'recovery code'. None for a wrong or used one. It is used up then."""
+def use(conn: Connection, app: Context, account: Account, code: str) -> Used:
+    """What a code is. A good one is used up then."""
     if account.totp_secret is None:
-        return None
+        return "wrong"
     plain = _plain(code)
     step = totp.step_of(vault.unseal(app.settings.data_dir, account.totp_secret), plain)
     if step is not None:
-        return "authenticator app" if accounts.use_step(conn, account.user.id, step) else None
-    return "recovery code" if accounts.use_recovery_code(conn, account.user.id, _hashed(plain)) else None
+        return "authenticator app" if accounts.use_step(conn, account.user.id, step) else "used before"
+    return "recovery code" if accounts.use_recovery_code(conn, account.user.id, _hashed(plain)) else "wrong"
 
 
 def _new_codes() -> list[str]:

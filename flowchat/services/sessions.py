@@ -43,13 +43,13 @@ def start(conn: Connection, user: User, *, address: str, user_agent: str) -> str
     return token
 
 
-async def find(app: Context, token: str, address: str) -> SignedIn | None:
-    """Whose session the token is of, while it lasts. Notes that it is in use."""
+async def find(app: Context, token: str, address: str, *, is_use: bool = True) -> SignedIn | None:
+    """Whose session the token is of, while it lasts. Notes that it is in use, unless nobody does anything."""
     session = await sessions.by_hash(app.db, hash_secret(token), **_limits(app))
     account = await accounts.get(app.db, session.user_id) if session else None
     if session is None or account is None:
         return None
-    if session.last_seen_at < now(-SEEN_EVERY_S) or session.address != address:
+    if is_use and (session.last_seen_at < now(-SEEN_EVERY_S) or session.address != address):
         await app.db.write(lambda conn: sessions.see(conn, session.id, address))
     return SignedIn(account.user, account.tenant_name, session, address)
 

@@ -51,10 +51,10 @@ async def find(app: Context, actor: Actor, id_or_slug: str) -> Source:
     return source
 
 
-async def slugs(app: Context, actor: Actor) -> dict[str, str]:
-    """{id: slug} of all the tenant's sources that answer."""
+async def list_answering(app: Context, actor: Actor) -> list[Source]:
+    """All the tenant's sources that are not revoked, oldest first, uncounted."""
     require(actor, "read")
-    return {source.id: source.slug for source in await sources.answering(app.db, actor.tenant_id)}
+    return await sources.answering(app.db, actor.tenant_id)
 
 
 async def by_url(app: Context, actor: Actor, url: str) -> Source | None:

@@ -19,6 +19,7 @@ from flowchat.store import audit_log, keys, sources, tenants
 from flowchat.store.database import Connection, Database
 
 FIRST_SLUG = "default"
+_FIRST_NAME = "Default"
 DOCS_SLUG = "docs"
 ERASE_ROWS = 500  # of each table in one transaction: others want to write, too
 
@@ -49,7 +50,7 @@ async def ensure_first(db: Database) -> Tenant:
     def transaction(conn: Connection) -> Tenant:
         if (present := tenants.first_now(conn)) is not None:
             return present
-        tenant = tenants.insert(conn, FIRST_SLUG, "Default")
+        tenant = tenants.insert(conn, FIRST_SLUG, _FIRST_NAME)
         docs = Source(
             id=new_id("src"),
             tenant_id=tenant.id,
@@ -74,6 +75,11 @@ async def ensure_first(db: Database) -> Tenant:
     return await db.write(transaction) if present is None else present
 
 
+def company(tenant: Tenant) -> str:
+    """What visitors know it by; '' until the first tenant has been given a name of its own."""
+    return "" if (tenant.slug, tenant.name) == (FIRST_SLUG, _FIRST_NAME) else tenant.name
+
+
 async def actor_for_cli(db: Database, tenant_slug: str | None) -> Actor:
     """Whoever can run the command line may do everything.
 
@@ -82,7 +88,7 @@ async def actor_for_cli(db: Database, tenant_slug: str | None) -> Actor:
     tenant = await tenants.get(db, tenant_slug) if tenant_slug else await ensure_first(db)
     if tenant is None:
         raise NotFound("tenant", tenant_slug or "", param="tenant")
-    _require_open(tenant)
+    require_open(tenant)
     return Actor(tenant.id, "command line", frozenset(SCOPES))
 
 
@@ -209,7 +215,7 @@ async def update_own(app: Context, actor: Actor, change: TenantChange) -> Tenant
 async def _update(app: Context, actor: Actor, id_or_slug: str, change: TenantChange, operation_name: str) -> Tenant:
     def transaction(conn: Connection) -> Tenant:
         tenant = _find(conn, id_or_slug)
-        _require_open(tenant)
+        require_open(tenant)
         name = tenant.name if change.name is UNSET else change.name.strip()
         retention_days = tenant.retention_days if change.retention_days is UNSET else change.retention_days
         tenants.update(conn, tenant.id, name, retention_days)
@@ -226,7 +232,8 @@ def _find(conn: Connection, id_or_slug: str) -> Tenant:
     return tenant
 
 
-def _require_open(tenant: Tenant) -> None:
+def require_open(tenant: Tenant) -> None:
+    """Raises Conflict `tenant_closed`."""
     if tenant.closed_at is not None:
         raise Conflict("tenant_closed", f"The tenant '{tenant.slug}' was closed on {tenant.closed_at[:10]}.")
 

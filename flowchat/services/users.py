@@ -63,20 +63,31 @@ def scopes_of(user: User) -> frozenset[str]:
 
 @operation("users.list", "read")
 async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[User]:
-    """List the tenant's users, newest first."""
-    return await read_page(request, lambda cursor: users.page(app.db, actor.tenant_id, cursor))
+    """List the tenant's users, newest first.
+
+    How somebody signs in, and when they last did, is told to owners, operators and themselves.
+    """
+    listed = await read_page(request, lambda cursor: users.page(app.db, actor.tenant_id, cursor))
+    return Listed([_as_seen_by(actor, user) for user in listed.items], listed.has_more)
+
+
+def _as_seen_by(actor: Actor, user: User) -> User:
+    """Who may be easy prey, and who is away, is not everybody's business."""
+    if not actor.scopes.isdisjoint(("billing", "operator")) or actor.user_id == user.id:
+        return user
+    return replace(user, second_factor=None, signed_in_at=None)
 
 
 @operation("users.get", "read")
 async def get(app: Context, actor: Actor, user_id: str) -> User:
     """Show a user.
 
-    Raises NotFound.
+    How somebody signs in, and when they last did, is told to owners, operators and themselves. Raises NotFound.
     """
     user = await users.get(app.db, actor.tenant_id, user_id)
     if user is None:
         raise NotFound("user", user_id)
-    return user
+    return _as_seen_by(actor, user)
 
 
 @operation("users.create", "write")
@@ -97,7 +108,7 @@ async def create(app: Context, actor: Actor, new: NewUser) -> User:
         audit_log.insert(conn, actor, "users.create", user.id, email=user.email, role=user.role, operator=user.operator)
 
     await app.db.write(transaction)
-    return user
+    return _as_seen_by(actor, user)
 
 
 @operation("users.update", "write")
@@ -131,7 +142,7 @@ async def update(app: Context, actor: Actor, user_id: str, change: UserChange) -
         audit_log.insert(conn, actor, "users.update", user.id, **{name: getattr(changed, name) for name in fields})
         return changed
 
-    return await app.db.write(transaction)
+    return _as_seen_by(actor, await app.db.write(transaction))
 
 
 @operation("users.delete", "write")

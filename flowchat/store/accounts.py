@@ -41,6 +41,12 @@ async def any_password(db: Database) -> bool:
     return await db.row("select 1 from users where password_hash is not null limit 1") is not None
 
 
+async def any_password_in(db: Database, tenant_id: str) -> bool:
+    """Whether anybody can sign in to that tenant."""
+    row = await db.row("select 1 from users where tenant_id = ? and password_hash is not null limit 1", (tenant_id,))
+    return row is not None
+
+
 def any_password_now(conn: sqlite3.Connection) -> bool:
     """Whether anybody can sign in, as a transaction sees it."""
     return conn.execute("select 1 from users where password_hash is not null limit 1").fetchone() is not None

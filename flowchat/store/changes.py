@@ -50,3 +50,9 @@ async def page(
     )
     changes = [PageChange(*row) for row in rows]
     return changes[::-1] if cursor.is_backwards else changes
+
+
+async def find(db: Database, version: int, former: int, page_id: int) -> PageChange | None:
+    """One of these pages."""
+    row = await db.row(" union all ".join(_BRANCHES.values()), (version, former, page_id - 1, page_id + 1))
+    return PageChange(*row) if row else None

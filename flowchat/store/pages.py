@@ -5,13 +5,20 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import fields
 
-from flowchat.domain import Page, PageFacts, PageOutcome, PageStatus, now
+from flowchat.domain import Page, PageFacts, PageOutcome, PageSort, PageStatus, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor
 
 _BRIEF = "id, url, depth, status, reason, http_status, title, content_hash, fetched_at, simhash, duplicate_of"
 _LISTED = f"{_BRIEF}, description, language, published, modified"
 _FACTS = tuple(field.name for field in fields(PageFacts))
+_KEYS = {
+    "found": "id",
+    "url": "url",
+    "title": "title collate nocase",
+    "depth": "depth",
+    "fetched_at": "coalesce(fetched_at, '')",
+}
 _WHOLE = f"{_BRIEF}, {', '.join(_FACTS)}"
 
 
@@ -89,21 +96,42 @@ async def page(
     reason: str = "",
     language: str = "",
     text: str = "",
+    sort: PageSort = "found",
 ) -> list[Page]:
-    """Pages in the order they were found, with that status and reason, and with `text` in their address.
+    """Pages in that order, with that status and reason, and with `text` in their address.
 
     `language` (in lower case) takes in its variants: "pt" finds "pt-br" too.
     """
-    first, last = (int(ident.partition("_")[2] or 0) for ident in (cursor.starting_after, cursor.ending_before))
-    order = "desc" if cursor.is_backwards else "asc"
+    key, is_down = _KEYS[sort.removeprefix("-")], sort.startswith("-")
+    conditions, bounds = _between(version, key, cursor, is_down=is_down)
+    order = "desc" if is_down != cursor.is_backwards else "asc"
     rows = await db.rows(
         f"select {_LISTED} from pages where version = ? and (? is null or status = ?) and (? = '' or reason = ?)"  # noqa: S608
         " and (? = '' or instr(language || '-', ? || '-') = 1) and instr(lower(url), lower(?))"
-        f" and id > ? and (? = 0 or id < ?) order by id {order} limit ?",
-        (version, status, status, reason, reason, language, language, text, first, last, last, cursor.limit),
+        f"{conditions} order by {key} {order}, id {order} limit ?",
+        (version, status, status, reason, reason, language, language, text, *bounds, cursor.limit),
     )
     pages = [_page(row) for row in rows]
     return pages[::-1] if cursor.is_backwards else pages
+
+
+def _between(version: int, key: str, cursor: Cursor, *, is_down: bool) -> tuple[str, list[int]]:
+    """What takes in only the pages between those of the cursor, in the order of a key and its values' parameters."""
+    conditions, bounds = "", list[int]()
+    for ident, is_after in ((cursor.starting_after, True), (cursor.ending_before, False)):
+        if ident:
+            number = int(ident.partition("_")[2])
+            by_id = key == "id"  # then the page itself may be gone
+            place = "(?, ?)" if by_id else f"(select {key}, id from pages where version = ? and id = ?)"  # noqa: S608
+            conditions += f" and ({key}, id) {'>' if is_after != is_down else '<'} {place}"
+            bounds += [number if by_id else version, number]
+    return conditions, bounds
+
+
+async def reasons(db: Database, version: int) -> list[str]:
+    """Why pages of a version were skipped or failed, each reason once."""
+    rows = await db.rows("select distinct reason from pages where version = ? and reason is not null", (version,))
+    return [str(row["reason"]) for row in rows]
 
 
 def main_language(conn: sqlite3.Connection, version: int) -> str:

@@ -6,7 +6,7 @@ from quart import Quart
 
 import flowchat
 from flowchat.services.context import Appliance
-from flowchat.web import admin, api, api_docs, auth, chat, health, openapi, pages, respond, uploads
+from flowchat.web import admin, api, api_docs, auth, chat, health, openapi, pages, respond, uploads, widget
 
 MAX_BODY_BYTES = 64 * 1024  # a body is buffered before its handler reads it
 HEARTBEAT_S = 10.0
@@ -35,8 +35,10 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         api_docs.blueprint,
         health.blueprint,
         pages.blueprint,
+        widget.blueprint,
         admin.blueprint,
     ):
         web.register_blueprint(blueprint)
+    widget.read_asset(_CHECKOUT / "static" / "v1.js")  # compressed now, not while a visitor waits
     web.after_serving(api.finish_all)
     return web

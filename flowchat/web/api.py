@@ -20,6 +20,7 @@ T = TypeVar("T")
 blueprint = Blueprint("api", __name__)
 
 OWN_HANDLERS = {"chat.ask"}  # operations whose handler is not made here
+STOPS_WITH_CLIENT = {"playground.ask"}  # they change nothing, and keep the models busy
 FINISH_S = 3.0  # what is being changed when the appliance stops
 _ALLOWED_HEADERS = "X-FlowChat-Key, Content-Type, Last-Event-ID, Idempotency-Key"
 _PREFLIGHT_KEEP_S = 7200  # the longest that Chromium keeps one
@@ -64,6 +65,8 @@ def _handler(call: Call) -> Callable[..., Awaitable[Response]]:
         key = request.headers.get("Idempotency-Key")
         if call.method == "POST" and key is not None and isinstance(caller, Actor):
             return await finish(_once(call, caller, key, arguments))
+        if call.operation_name in STOPS_WITH_CLIENT:
+            return await _answer(call, caller, arguments)
         return await finish(_answer(call, caller, arguments))
 
     return handle

@@ -18,6 +18,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     jobs,
     keys,
     models,
+    owners,
     pages,
     playground,
     questions,
@@ -34,7 +35,14 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
 from flowchat.services.lists import Listed
 from flowchat.services.operations import OPERATIONS, Operation
 from flowchat.services.views.chat import AnswerView
-from flowchat.services.views.content import DocumentView, PageChangeView, PageView, UploadedView, VersionView
+from flowchat.services.views.content import (
+    ChangedTextView,
+    DocumentView,
+    PageChangeView,
+    PageView,
+    UploadedView,
+    VersionView,
+)
 from flowchat.services.views.conversations import (
     ConversationView,
     ErasedView,
@@ -127,6 +135,13 @@ CALLS = (
     Call("GET", "/v1/sources/{source}/versions/{version}", "versions.get", VersionView),
     Call("POST", "/v1/sources/{source}/versions/{version}/activate", "versions.activate", VersionView, problems=(409,)),
     Call("GET", "/v1/sources/{source}/versions/{version}/changes", "versions.changes", PageChangeView, problems=(409,)),
+    Call(
+        "GET",
+        "/v1/sources/{source}/versions/{version}/changes/{page}",
+        "versions.diff",
+        ChangedTextView,
+        problems=(409,),
+    ),
     Call("GET", "/v1/sources/{source}/pages", "pages.list", PageView),
     Call("GET", "/v1/sources/{source}/documents", "documents.list", DocumentView),
     Call("POST", _DOCUMENTS, "documents.create", UploadedView, 201, _DOCUMENTS, (409,)),
@@ -183,6 +198,7 @@ CALLS = (
     Call("GET", "/v1/tenants/{tenant}", "tenants.get", TenantView),
     Call("PATCH", "/v1/tenants/{tenant}", "tenants.update", TenantView, problems=(409,)),
     Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=(409,)),
+    Call("POST", "/v1/tenants/{tenant}/invite", "tenants.invite", InvitationView, 201, problems=(409,)),
     Call("GET", "/v1/models", "models.list", ModelView),
     Call("POST", "/v1/models/{model}/pull", "models.pull", ModelView, 202, problems=(409,)),
     Call("GET", "/v1/settings", "settings.list", SettingView),

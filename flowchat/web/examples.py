@@ -97,6 +97,22 @@ _BY_RESOURCE: dict[str, dict[str, Any]] = {
         "slow_text_ms": 2400,
     },
     "Version": {"added": 3, "changed": 5, "removed": 1},
+    "ChangedText": {
+        "id": "pag_0000000000000042",
+        "change": "changed",
+        "former_title": "Returns",
+        "lines_added": 1,
+        "lines_removed": 0,
+        "passages": [
+            {
+                "headings": ["Returns", "Time"],
+                "lines": [
+                    {"change": "unchanged", "text": "You may return an order within 30 days."},
+                    {"change": "added", "text": "Gift cards cannot be returned."},
+                ],
+            }
+        ],
+    },
     "PageChange": {"id": "pag_0000000000000042", "change": "changed"},
     "Page": {
         "id": "pag_0000000000000042",

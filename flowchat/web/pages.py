@@ -1,21 +1,14 @@
-"""What people see in a browser: the homepage with its live demo, and the documentation."""
+"""What people see in a browser: the homepage with its live demo, the widget's page, and the documentation."""
 
 from quart import Blueprint, render_template, request
 
 from flowchat.services import docs, homepage
 from flowchat.services.chat import MAX_QUERY_CHARS
 from flowchat.services.tenants import DOCS_SLUG
+from flowchat.web import widget, widget_look
 from flowchat.web.current import appliance
 
 blueprint = Blueprint("pages", __name__)
-
-EXAMPLES = (
-    "How does FlowChat check its answers?",
-    "How do I crawl my website?",
-    "What does it need to run?",
-    "How do I verify a webhook?",
-    "Who won the 1998 World Cup?",
-)
 
 
 @blueprint.get("/")
@@ -27,8 +20,25 @@ async def home() -> str:
         origin=app.settings.origin,
         key=homepage.homepage_key(app),
         source=DOCS_SLUG,
-        examples=EXAMPLES,
+        examples=homepage.EXAMPLES,
         query=request.args.get("q", "")[:MAX_QUERY_CHARS],
+        is_ready=await docs.are_answerable(app),
+    )
+
+
+@blueprint.get("/product/widget")
+async def product_widget() -> str:
+    app, script = appliance(), widget.script()
+    return await render_template(
+        "product_widget.html",
+        origin=app.settings.origin,
+        key=homepage.homepage_key(app),
+        source=DOCS_SLUG,
+        question=homepage.EXAMPLES[0],
+        look=widget_look,
+        pinned=widget.pinned_line(app.settings.origin),
+        kilobytes=round(len(script.encoded["gzip"]) / 1000),
+        brotli_kilobytes=round(len(script.encoded["br"]) / 1000),
         is_ready=await docs.are_answerable(app),
     )
 

@@ -53,7 +53,7 @@ async def test_a_key_is_shown_once_and_revoked(tmp_path: Path) -> None:
         await page.get_by_role("link", name="New key").click()
         await page.get_by_label("Name").fill("Shop")
         await page.get_by_label("Pages that may use it").fill("https://shop.example")
-        await page.get_by_label("shop", exact=True).check()
+        await page.get_by_role("checkbox", name="shop").check()
         await page.get_by_role("button", name="Make the key").click()
         served.key = await page.locator(".secret code").inner_text()
         await expect(page.get_by_text(f'data-key="{served.key}" data-source="shop"')).to_be_visible()
@@ -117,9 +117,12 @@ async def test_the_look_of_the_widget(tmp_path: Path) -> None:
         css = page.locator("#css")
         await expect(css).to_contain_text("--flowchat-accent: #ffee88;")
         await expect(css).to_contain_text("--flowchat-radius: 0px;")
-        own = page.locator('[data-preview="light"] .preview-own')
-        await expect(own).to_have_css("background-color", "rgb(255, 238, 136)")
-        await expect(own).to_have_css("border-radius", "0px")
+        widget = page.locator("#stage flowchat-widget")
+        style = """(element) => ["--flowchat-accent", "--flowchat-radius"].map((name) =>
+            getComputedStyle(element).getPropertyValue(name))"""
+        assert await widget.evaluate(style) == ["#ffee88", "0px"]
+        await page.get_by_role("radio", name="Dark page").check()
+        assert await widget.evaluate(style) == ["#62cfa8", "0px"]
         copy = page.locator(".code-block", has=css).get_by_role("button", name="Copy")
         assert await copy.get_attribute("data-copy") == await css.text_content()
         await page.reload()

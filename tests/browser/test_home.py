@@ -2,15 +2,13 @@
 
 import asyncio
 import re
-import shutil
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
-from web_server import Served, add_docs_version, serving
+from chromium import browsing
+from playwright.async_api import Page, expect
+from web_server import add_docs_version, serving
 
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Event
@@ -81,31 +79,6 @@ async def unsafe(question: Question, answer: Answer) -> AsyncGenerator[Event, No
     yield Event("generation.token", {"text": "<img src=x onerror=alert(1)>"})
     yield Event("generation.cited", {"ref": 1, "chunkId": "chk_1"})
     yield Event("nli.verified", {"ref": 1, "ok": True})
-
-
-@asynccontextmanager
-async def browsing(served: Served, *, is_offline_expected: bool = False, **context: Any) -> AsyncIterator[Page]:
-    """A page of Debian's chromium; an error on its console fails the test."""
-    expected = (
-        ("status of 4", "status of 503", "ERR_INTERNET_DISCONNECTED") if is_offline_expected else ("status of 4",)
-    )
-    errors: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(text in message.text for text in expected):
-            errors.append(message.text)
-
-    async with async_playwright() as playwright:
-        path = shutil.which("chromium")
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        page = await browser.new_page(base_url=served.url, **context)
-        page.on("console", note)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        try:
-            yield page
-        finally:
-            await browser.close()
-    assert errors == []
 
 
 async def ask(page: Page, question: str) -> None:
@@ -244,6 +217,15 @@ async def test_errors_and_the_empty_state_are_told(tmp_path: Path) -> None:
             await page.goto("/docs/none")
             await expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
             await page.screenshot(path=tmp_path / "404.png", full_page=True)
+
+
+async def test_the_demo_comes_alive_by_itself(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as served, browsing(served) as page:
+        await page.clock.install()
+        await page.goto("/")
+        await add_docs_version(served.app)
+        await page.clock.run_for(5000)
+        await expect(page.get_by_text("The documentation is indexed now")).to_be_visible()
 
 
 async def test_a_broken_off_answer_keeps_what_was_shown_and_can_be_asked_again(tmp_path: Path) -> None:

@@ -56,20 +56,20 @@ async def test_stored_markup_stays_text(tmp_path: Path) -> None:
         shown: set[str] = set()
         searches: dict[str, list[str]] = {}
         async for path in walk(site, page, most=3):
-            wrong[path] = await _provoked(page)
+            wrong[path] = await provoked(page)
             told = await page.locator("body").inner_text()
             shown |= {text for text in texts if text in told}
             searches |= dict(await page.evaluate(FORMS))
         for action, names in searches.items():
             path = f"{action}?{urlencode(dict.fromkeys(names, ' '.join(texts[::40])))}"
             await page.goto(path)
-            wrong[path] = await _provoked(page)
+            wrong[path] = await provoked(page)
     assert {path: found for path, found in wrong.items() if found} == {}
     assert foreign == []
     assert len(wrong) > 20 and len(shown) > 0
     print(f"{len(texts)} texts, {len(wrong)} pages opened, {len(shown)} texts seen there word for word")
 
 
-async def _provoked(page: Page) -> list[str]:
+async def provoked(page: Page) -> list[str]:
     await page.evaluate(PROVOKE)
     return list(await page.evaluate(WRONG))

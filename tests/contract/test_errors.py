@@ -30,7 +30,7 @@ async def v1_routes(folder: Path) -> dict[str, set[str]]:
         url_map = create_web(app).url_map
     adapter = url_map.bind("")
     paths = {re.sub(r"<[^>]+>", "something", rule.rule) for rule in url_map.iter_rules()}
-    return {path: set(adapter.allowed_methods(path)) for path in paths if path.startswith("/v1")}
+    return {path: set(adapter.allowed_methods(path)) for path in paths if path.startswith("/v1/")}
 
 
 async def test_calls_without_credentials(tmp_path: Path) -> None:

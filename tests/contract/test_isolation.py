@@ -118,6 +118,7 @@ REQUESTS: dict[str, Callable[[Tenant], list[Sent]]] = {
     "statistics.get": lambda them: [query(), query(**{"from": "2026-01-01", "to": "2026-01-31"})],
     "tenant.update": lambda them: [body(retention_days=30)],
     "tenants.create": lambda them: [body(slug=_new(), name="New")],
+    "tenants.invite": lambda them: [body(email=f"{_new()}@shop.example")],
     "tenants.update": lambda them: [body(name=_new())],
     "usage.list": lambda them: [query(group_by="source"), query(group_by="key", starting_after="2100-01-01")],
     "users.create": lambda them: [body(email=f"{_new()}@shop.example")],
@@ -127,6 +128,7 @@ REQUESTS: dict[str, Callable[[Tenant], list[Sent]]] = {
         query(change="removed"),
         query(404, on_ours=True, against=them.ids["version"]),
     ],
+    "versions.diff": lambda them: [query(against=them.ids["version"])],
     "webhooks.create": lambda them: [body(url="https://hooks.example/", events=["*"])],
     "webhooks.update": lambda them: [body(description=_new())],
 }

@@ -32,6 +32,8 @@ async def test_the_list_and_its_filters(tmp_path: Path) -> None:
             job = await queued(served, boss, server.url)
             await work(served.app)
         page = (await me.get(JOBS)).text
+        name = (await served.call("GET", "/v1/sources/site")).json()["name"]
+        assert f'<option value="site">{name}</option>' in page and f'<a href="/admin/sources/site">{name}</a>' in page
         assert job in page and "3 of 4" in page and "succeeded" in page
         assert job in (await me.get(f"{JOBS}?source=site&status=succeeded")).text
         assert job not in (await me.get(f"{JOBS}?status=failed")).text
@@ -44,12 +46,12 @@ async def test_watch_pause_resume_and_cancel(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, signed_in(served, "editor") as me, site(chain(30)) as server:
         job = await queued(served, me, server.url)
         page = (await me.get(f"{JOBS}/{job}")).text
-        assert 'hx-trigger="every 2s"' in page and "Pause" in page and "Cancel this job?" in page
+        assert f'data-live="{JOBS}/{job}/live"' in page and "Pause" in page and "Cancel this job?" in page
         back = await me.post(f"{JOBS}/{job}/pause", source="site")
         assert back.headers["Location"] == "/admin/sources/site"
         assert await status(served, job) == ("queued", True)
         page = (await me.get("/admin/sources/site")).text
-        assert "It is paused." in page and "every 2s" not in page and "Resume" in page
+        assert "It is paused." in page and "data-live" not in page and "Resume" in page
         assert (await me.post(f"{JOBS}/{job}/resume")).headers["Location"] == f"{JOBS}/{job}"
         assert await status(served, job) == ("queued", False)
         await me.post(f"{JOBS}/{job}/cancel")
@@ -70,7 +72,30 @@ async def test_progress_is_told_while_it_works_and_then_the_page_comes_anew(tmp_
         while "HX-Refresh" not in seen.headers:
             seen = await me.get(f"{JOBS}/{job}/progress", **asked)
         await working
-        assert "succeeded" in seen.text and "5 of 5 pages" in seen.text and "every 2s" not in seen.text
+        assert "succeeded" in seen.text and "5 of 5 pages" in seen.text and "data-live" not in seen.text
+
+
+async def test_a_stream_says_when_a_job_has_changed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served) as me, site(chain(4)) as server:
+        job = await queued(served, me, server.url)
+        working = None
+        heard = []
+        async with me.client.stream("GET", f"{JOBS}/{job}/live") as response:
+            assert response.headers["Content-Type"] == "text/event-stream"
+            async for line in response.aiter_lines():
+                heard += [line] if line.startswith("event:") else []
+                working = working or asyncio.create_task(worker.run(served.app, job))
+        assert working
+        await working
+        assert heard[0] == "event: changed" and heard[-2:] == ["event: changed", "event: over"]
+
+
+async def test_the_stream_ends_with_the_session(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served) as me, site(chain(4)) as server:
+        job = await queued(served, me, server.url)
+        async with me.client.stream("GET", f"{JOBS}/{job}/live") as response:
+            await served.app.db.write(lambda conn: conn.execute("delete from sessions"))
+            assert "event: over" not in [line async for line in response.aiter_lines()]
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
@@ -83,7 +108,7 @@ async def test_who_may_not_touch_a_job(tmp_path: Path, verb: str) -> None:
         assert await status(served, job) == ("queued", False)
         other = await served.app.db.write(lambda conn: tenants.insert(conn, "other", "Other"))
         await served.app.db.write(lambda conn: conn.execute("update jobs set tenant_id = ?", (other.id,)))
-        for path in ("", "/progress"):
+        for path in ("", "/progress", "/live"):
             assert (await me.get(f"{JOBS}/{job}{path}")).status_code == 404
         assert (await me.post(f"{JOBS}/{job}/{verb}")).status_code == 404
         assert (await me.get(f"{JOBS}/job_nothing")).status_code == 404

@@ -114,7 +114,7 @@ async def test_a_revoked_source_stays_with_a_key_that_is_changed(tmp_path: Path)
         key, _ = await made(me, served, sources=["shop"])
         assert (await served.call("POST", "/v1/sources/shop/revoke")).status_code == 200
         page = (await me.get(f"/admin/keys/{key.id}/edit")).text
-        assert f'value="{key.sources[0]}" checked' in page and "(revoked)" in page
+        assert f'value="{key.sources[0]}" checked' in page and "A revoked source" in page
         fields = {"name": "New name", "origins": ORIGIN, "sources": key.sources, "mode": "gate"}
         assert (await me.post(f"/admin/keys/{key.id}", **fields)).status_code == 303
         changed = await keys.get(served.app, await operator(served.app), key.id)
@@ -161,6 +161,7 @@ async def test_a_viewer_changes_nothing(tmp_path: Path, path: str) -> None:
         assert served.key_id in page and "New key" not in page
         page = (await me.get(f"/admin/keys/{served.key_id}")).text
         assert "Revoke" not in page and "Rotate" not in page and "/edit" not in page
+        assert (await me.get(f"/admin/keys/{served.key_id}/edit")).status_code == 403, "nobody fills in for nothing"
         before = [tuple(row) for row in await served.app.db.rows("select * from keys")]
         fields = {"grace_s": "0"} if path.endswith("rotate") else NEW if not path else {"name": "x"}
         answer = await me.post(f"/admin/keys{path.format(id=served.key_id)}", **fields)

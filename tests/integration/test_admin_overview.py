@@ -31,7 +31,7 @@ async def test_the_first_run_leads_from_step_to_step(tmp_path: Path) -> None:
         assert 'href="/admin/sources/new"' in page and "Needs attention" not in page and "<svg viewBox" not in page
         await me.post("/admin/sources", url=server.url, slug="site", name="My site")
         page = await overview(me)
-        assert "It reads your site" in page and 'hx-trigger="every 2s"' in page and "My site" in page
+        assert "It reads your site" in page and "data-live" in page and "My site" in page
         await work(served.app)
         page = await overview(me)
         assert "Your site is read" in page and 'href="/admin/playground?source=site"' in page

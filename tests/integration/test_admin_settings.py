@@ -1,17 +1,22 @@
 """The tenant's settings and the operator's pages: tenants, models, machine settings."""
 
 import asyncio
+import fcntl
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from appliance import operator
 from loopback import answer
 from loopback import serving as answering
 from signing_in import add_user, signed_in
 from web_server import Served, serving
 
 from flowchat.services.accounts import Browser, check_password, sign_in
+from flowchat.services.models import list_all
+from flowchat.services.pulls import Pull
 from flowchat.store import tenants
 
 OPERATORS_PAGES = ("/admin/tenants", "/admin/tenants/new", "/admin/models", "/admin/machine-settings")
@@ -21,9 +26,12 @@ async def test_settings_and_privacy_notice(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, signed_in(served, "editor") as me:
         page = (await me.get("/admin/settings")).text
         assert "deleted 90 days after" in page and "not passed on to anybody else" in page
+        assert "a question, we store the question" in page
+        assert "does not know your company's name yet" in page and "Default stores" not in page
         saved = await me.post("/admin/settings", name="Shop & <Sons>", retention_days="1")
         assert (saved.status_code, saved.headers["Location"]) == (303, "/admin/settings")
         page = (await me.get("/admin/settings")).text
+        assert "company's name yet" not in page
         assert "Shop &amp; &lt;Sons&gt; stores the question" in page and "<Sons>" not in page
         assert "deleted 1 day after" in page and "The settings are saved." in page
 
@@ -155,13 +163,44 @@ async def test_models_are_pulled_and_switched_to(tmp_path: Path) -> None:
         assert (pulled.status_code, pulled.headers["Location"]) == (303, "/admin/models")
         await until_pulled(served)
         page = (await me.get("/admin/models")).text
-        assert "FLOWCHAT_GENERATOR=tiny" in page and 'hx-trigger="every 2s"' not in page
+        assert "FLOWCHAT_GENERATOR=tiny" in page and "data-live" not in page
         assert (tmp_path / "models" / "tiny" / "model.gguf").read_bytes() == CONTENT
         await me.post("/admin/models/by-hand/pull")
         assert "has no source to pull from" in (await me.get("/admin/models")).text
         assert (await me.post("/admin/models/nonesuch/pull")).status_code == 404
         log = (await me.get("/admin/audit-log?operation=models.pull")).text
         assert log.count("target=tiny") == 2
+
+
+async def test_an_interrupted_pull_is_told_after_a_restart_and_goes_on(tmp_path: Path) -> None:
+    models, kept = tmp_path / "models", 7
+    (models / ".partial" / "tiny").mkdir(parents=True)
+    (models / "models.toml").write_text(TABLE.format(size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()))
+    (models / ".partial" / "tiny" / "model.gguf").write_bytes(CONTENT[:kept])
+    async with (
+        answering() as hub,
+        serving(tmp_path, hf_endpoint=hub.url) as served,
+        signed_in(served, operator=True) as me,
+    ):
+        rest = answer(CONTENT[kept:], status="206 Partial Content")
+        hub.answers["/someone/tiny/resolve/main/model.gguf"] = rest
+
+        async def listed() -> Pull | None:
+            actor = replace(await operator(served.app), scopes=frozenset({"operator"}))
+            found = await list_all(served.app, actor)
+            return next(state.pull for state in found.items if state.spec.name == "tiny")
+
+        assert await listed() == Pull("interrupted", kept, len(CONTENT))
+        page = (await me.get("/admin/models")).text
+        assert "interrupted" in page and "at 38 %" in page and "goes on from there" in page
+        with (models / ".partial" / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as the command line does that pulls
+            assert await listed() == Pull("running", kept, len(CONTENT))
+        await me.post("/admin/models/tiny/pull")
+        await until_pulled(served)
+        assert f"range: bytes={kept}-" in hub.requests[-1].lower()
+        assert (models / "tiny" / "model.gguf").read_bytes() == CONTENT
+        assert await listed() is None
 
 
 async def until_pulled(served: Served) -> None:

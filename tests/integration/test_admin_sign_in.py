@@ -87,9 +87,9 @@ async def test_unknown_addresses_cost_a_hash_too(tmp_path: Path) -> None:
         checked = []
         verify = served.app.passwords.verify
 
-        async def counted(password_hash: str | None, password: str) -> bool:
+        async def counted(password_hash: str | None, password: str, client: str) -> bool:
             checked.append(password_hash is not None)
-            return await verify(password_hash, password)
+            return await verify(password_hash, password, client)
 
         served.app.passwords.verify = counted  # type: ignore[method-assign]
         for email in (EMAIL, "zoe@shop.example"):
@@ -220,6 +220,22 @@ async def test_second_factor(tmp_path: Path) -> None:
         await me.post("/admin/account/second-factor/off", current_password=PASSWORD)
         async with browsing(served) as again:
             assert goes_to(await enter(again)) == (303, "/admin")
+
+
+async def test_a_mistyped_code_costs_no_wait(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served, email=EMAIL) as me, browsing(served) as client:
+        secret = totp.new_secret()
+        sealed = vault.seal(tmp_path, secret)
+        await served.app.db.write(lambda conn: accounts.set_second_factor(conn, me.user.id, sealed))
+        await enter(client)
+        for _ in range(3):
+            wrong = await enter_code(client, "12345x")
+            assert wrong.status_code == 422 and "you may try at once" in wrong.text
+        right = totp.code(secret, int(time.time()) // totp.STEP_S)
+        assert goes_to(await enter_code(client, right)) == (303, "/admin")
+        await client.post("/admin/sign-out", data={"csrf_token": csrf_of(await client.get("/admin"))})
+        await enter(client)
+        assert "used before" in (await enter_code(client, right)).text
 
 
 async def test_codes_can_not_be_guessed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Sources in the admin."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,10 @@ async def test_add_crawl_and_change_a_site(tmp_path: Path) -> None:
         made = await me.post(SOURCES, **fields, **{"auth.type": "", "auth.username": "", "schedule": "daily"})
         assert (made.status_code, made.headers["Location"]) == (303, f"{SOURCES}/site")
         page = (await me.get(f"{SOURCES}/site")).text
-        assert "is being crawled." in page and 'hx-trigger="every 2s"' in page and "Crawl it again" not in page
+        assert "is being crawled." in page and "data-live" in page and "Crawl it again" not in page
         await work(served.app)
         page = (await me.get(f"{SOURCES}/site")).text
-        assert "every 2s" not in page and "Ask it something" in page and "beyond the limit of pages" in page
+        assert "data-live" not in page and "Ask it something" in page and "beyond the limit of pages" in page
         assert "127.0.0.1" in (await me.get(SOURCES)).text
         settings = (await me.get(f"{SOURCES}/site/settings")).text
         assert "/\n/p*</textarea>" in settings and 'value="4"' in settings and 'value="daily" selected' in settings
@@ -146,6 +147,9 @@ async def test_a_failed_crawl_says_why(tmp_path: Path) -> None:
         page = (await me.get(f"{SOURCES}/site")).text
         assert "crawl failed" in page and "Nothing answers yet" in page and "answered 404" in page
         listed = (await me.get(f"{SOURCES}/site/pages?status=failed")).text
+        reasons = re.findall(r'<option value="(\w+)"', listed.partition('id="reason"')[2].partition("</select>")[0])
+        found = (await served.call("GET", "/v1/sources/site/pages?limit=100")).json()["data"]
+        assert set(reasons) == {page["reason"] for page in found if page["reason"]}, "only those that occur"
         assert server.url in listed and "answered 404" in listed
 
 
@@ -174,6 +178,11 @@ async def test_pages_versions_and_rolling_back(tmp_path: Path) -> None:
         assert "New title" in changes and "Nine" in changes
         added = (await me.get(f"{SOURCES}/site/versions/{new}?change=added")).text
         assert "Nine" in added and "New title" not in added
+        page = re.search(r'hx-get="([^"]+/changes/pag_[0-9]+)"', changes)
+        assert page is not None
+        told = (await me.get(page[1])).text
+        assert "<ins>Now it says something else about words.</ins>" in told and "<del>This page is about word1" in told
+        assert "Its title was “Page 1”." in told
         moved = await me.post(f"{SOURCES}/site/versions/{old}/activate")
         assert moved.headers["Location"] == f"{SOURCES}/site/versions"
         assert (await source(served, "site"))["live_version"] == old

@@ -50,7 +50,7 @@ async def test_chart_totals_and_groups(tmp_path: Path) -> None:
         tokens = (await me.get("/admin/usage?show=tokens")).text
         assert "1,120 read, 17 written" in tokens and f"{now()[:10]}: Tokens read 120, Tokens written 17" in tokens
         week = (await me.get("/admin/usage?days=7&show=pages")).text
-        assert 'aria-current="true">7 days' in week and "<rect " not in week and "0 at most, from" in week
+        assert 'aria-current="true">7 days' in week and "<rect " not in week and "0 on each day, from" in week
 
 
 async def test_a_period_of_ones_own(tmp_path: Path) -> None:

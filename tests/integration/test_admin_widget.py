@@ -8,7 +8,7 @@ from signing_in import signed_in
 from web_server import serving
 
 from flowchat.services import keys
-from flowchat.web.admin.widget import CHOICES, COLOURS
+from flowchat.web.widget_look import CHOICES, COLOURS
 
 XSS = "</textarea><script>alert(1)</script>"
 # Contract, section 7: exactly these.
@@ -22,7 +22,8 @@ async def test_the_lines_and_the_properties(tmp_path: Path) -> None:
         assert f"{served.url}/v1.js" in page and "data-source=&#34;shop&#34;" in page
         assert "kbk_live_YOUR_KEY" in page and served.key not in page
         assert all(f"--flowchat-{name}: <span" in page for name in PROPERTIES)
-        assert "the widget itself is not in this version" in page and "<textarea" not in page
+        assert "<flowchat-widget" in page and 'src="/v1.js"' in page and "<textarea" not in page
+        assert f"{served.url}/widget/" in page and "integrity=&#34;sha384-" in page
         every = (await me.get(f"/admin/widget?key={served.key_id}&source=docs")).text
         assert "data-source=&#34;docs&#34;" in every
 

@@ -1,5 +1,6 @@
 """/v1/playground: an answer with everything that led to it."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from fakes import FakeGenerator, fake_engines
 from web_server import Served, serving
 
 from flowchat.answer.pipeline import Answerer
+from flowchat.services.runs import CLAIM_S
 
 QUESTION = "May I return it within thirty days?"
 
@@ -145,3 +147,18 @@ async def test_it_waits_its_turn_as_visitors_do(tmp_path: Path) -> None:
         place.release()
         assert (response.status_code, response.json()["code"]) == (503, "busy")
         assert (await ask(served))["answer"]
+
+
+async def test_it_stops_when_its_client_leaves(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await with_pipeline(served)
+        app, generator = served.app, FakeGenerator(lambda messages: "word " * 100, pause_s=0.1)
+        app.engines = fake_engines(generator)
+        app.answerer = Answerer(app.settings, app.db, app.engines, app.gate)
+        asking = asyncio.create_task(ask(served, lead_quotes=0))
+        while not generator.prompts:  # noqa: ASYNC110 (the fake has no event)
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        async with asyncio.timeout(CLAIM_S):
+            while not generator.closed:  # noqa: ASYNC110 (the fake has no event)
+                await asyncio.sleep(0.01)

@@ -1,11 +1,13 @@
 """How answers turned out, by day."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from web_server import refusal, serving
 
-from flowchat.domain import now
-from flowchat.store import tenants
+from flowchat.domain import Verdict, now
+from flowchat.store import statistics, tenants
 
 
 async def test_days_of_answers(tmp_path: Path) -> None:
@@ -39,6 +41,19 @@ async def test_checked_sentences_and_former_days(tmp_path: Path) -> None:
         other = await served.app.db.write(lambda conn: tenants.insert(conn, "other", "Other"))
         await served.app.db.write(lambda conn: conn.execute("update conversations set tenant_id = ?", (other.id,)))
         assert (await served.call("GET", path)).json()["days"] == []
+
+
+async def test_what_was_decided_is_counted_without_reading_the_answers(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await served.ask()
+        verdicts = [Verdict(1, True, 0.99, "chk_1"), Verdict(2, False, 0.1, 'chk_"ok": true')]  # as they are stored
+        text = json.dumps([asdict(verdict) for verdict in verdicts])
+        await served.app.db.write(lambda conn: conn.execute("update messages set verdicts = ?", (text,)))
+        (day,) = (await served.call("GET", "/v1/statistics")).json()["days"]
+        assert (day["sentences"], day["verified"]) == (2, 1)
+        rows = await served.app.db.rows(f"explain query plan {statistics.DAYS}", ("ten_1", "2026-01-01", "2026-01-31"))
+        plan = [row["detail"] for row in rows if row["detail"].startswith(("SEARCH m ", "SCAN m "))]
+        assert len(plan) == 1 and "COVERING INDEX messages_by_outcome" in plan[0]
 
 
 async def test_days_that_there_are_not(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ async def test_page_by_page(tmp_path: Path) -> None:
         assert (rest.json()["has_more"], rest.json()["data"]) == (False, whole[2:])
         assert await groups(served, ending_before=whole[3]["id"], limit=1) == [whole[2]]
         assert await groups(served, starting_after=whole[0]["id"], ending_before=whole[3]["id"]) == whole[1:3]
+        assert await groups(served, newest=2) == whole[:2]
         assert await groups(served, starting_after="msg_gone") == await groups(served, ending_before="msg_gone") == []
 
 

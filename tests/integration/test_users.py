@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from appliance import operator
+from signing_in import signed_in
 from web_server import Served, serving
 
 from flowchat.domain import User, new_id, now
@@ -41,6 +42,33 @@ async def test_users_are_added_read_changed_and_removed(tmp_path: Path) -> None:
         removed = await served.call("DELETE", f"/v1/users/{bob['id']}")
         assert (removed.status_code, removed.content) == (204, b"")
         assert (await served.call("GET", "/v1/users")).json()["data"] == [ann]
+
+
+async def test_how_somebody_signs_in_is_not_everybodys_business(tmp_path: Path) -> None:
+    async with (
+        serving(tmp_path) as served,
+        signed_in(served, "owner", email="ann@shop.example") as ann,
+        signed_in(served, "viewer", email="vic@shop.example") as vic,
+    ):
+
+        async def seen(secret: str) -> dict[str, tuple[Any, Any]]:
+            headers = {"Authorization": f"Bearer {secret}"}
+            listed = (await served.client.get("/v1/users", headers=headers)).json()["data"]
+            one = (await served.client.get(f"/v1/users/{ann.user.id}", headers=headers)).json()
+            assert one in listed
+            return {user["email"]: (user["second_factor"], bool(user["signed_in_at"])) for user in listed}
+
+        actor = await operator(served.app)
+        _, owners = await keys.create(served.app, actor, NewAdminKey())
+        _, editors = await keys.create(served.app, actor, NewAdminKey(scopes=("read", "write")))
+        assert await seen(owners) == {"ann@shop.example": (False, True), "vic@shop.example": (False, True)}
+        assert await seen(editors) == {"ann@shop.example": (None, False), "vic@shop.example": (None, False)}
+        changed = await served.client.patch(
+            f"/v1/users/{vic.user.id}", json={"name": "Vic"}, headers={"Authorization": f"Bearer {editors}"}
+        )
+        assert changed.json()["second_factor"] is changed.json()["signed_in_at"] is None
+        told = [(await me.get("/admin/users")).text for me in (ann, vic)]
+        assert [page.count("owners see this") for page in told] == [0, 2]
 
 
 async def test_the_last_owner_stays_one(tmp_path: Path) -> None:
@@ -129,4 +157,5 @@ async def test_nobody_gets_more_through_a_user_than_they_may_themselves(tmp_path
         ):
             assert (attempt.status_code, attempt.json()["code"]) == (403, "scope_missing")
         assert (await served.call("PATCH", other, json={"role": "editor"})).status_code == 200
-        assert (await served.call("GET", "/v1/users")).json()["data"] == [{**cyd, "role": "editor"}, ann]
+        listed = (await served.call("GET", "/v1/users")).json()["data"]
+        assert [(user["id"], user["role"]) for user in listed] == [(cyd["id"], "editor"), (ann["id"], "owner")]

@@ -98,6 +98,40 @@ async def test_lists(tmp_path: Path) -> None:
         assert (await served.call("GET", "/v1/sources/site/versions/none")).status_code == 404
 
 
+async def test_pages_in_an_order(tmp_path: Path) -> None:
+    titles = ["Mango", "apple", "Plum", "Fig", "Plum"]
+    async with site(chain(5)) as server, serving(tmp_path) as served:
+        for number, title in enumerate(titles):
+            server.answers["/" if number == 0 else f"/p{number}"] = html(
+                f"About {number}.", f"/p{number + 1}", title=title
+            )
+        await crawled_over_http(served, server)
+
+        async def walked(sort: str, limit: int) -> list[str]:
+            """Forwards in pages of that length, then backwards: the same."""
+            there, cursor = list[dict[str, Any]](), {}
+            while True:
+                query = {"sort": sort, "limit": limit, "status": "indexed", **cursor}
+                listed = (await served.call("GET", "/v1/sources/site/pages", params=query)).json()
+                there += listed["data"]
+                if not listed["has_more"]:
+                    break
+                cursor = {"starting_after": there[-1]["id"]}
+            query = {"sort": sort, "limit": 3, "status": "indexed", "ending_before": there[-1]["id"]}
+            back = (await served.call("GET", "/v1/sources/site/pages", params=query)).json()["data"]
+            assert back == there[-4:-1]
+            return [page["title"] for page in there]
+
+        found = await walked("found", 2)
+        assert found[0] == "Mango" and sorted(found) == sorted(titles)
+        for limit in (1, 2, 5):
+            assert await walked("title", limit) == sorted(titles, key=str.lower)
+            assert await walked("-depth", limit) == (await walked("depth", limit))[::-1]
+            assert await walked("-fetched_at", limit) == (await walked("fetched_at", limit))[::-1]
+        wrong = await served.call("GET", "/v1/sources/site/pages", params={"sort": "id; drop"})
+        assert (wrong.status_code, wrong.json()["param"]) == (400, "sort")
+
+
 async def test_pages(tmp_path: Path) -> None:
     async with site({**chain(5), "/p2": html("Page 2.", "/gone", "/p3")}) as server, serving(tmp_path) as served:
         source, _ = await crawled_over_http(served, server)
@@ -271,6 +305,44 @@ async def test_how_versions_differ(tmp_path: Path) -> None:
         await recrawled(served)
         third = (await served.call("GET", "/v1/sources/site/versions", params={"limit": 1})).json()["data"][0]
         assert {name: third[name] for name in counts} == {"former": first, "added": 0, "changed": 0, "removed": 0}
+
+
+async def test_how_the_text_of_a_page_differs(tmp_path: Path) -> None:
+    async with site(chain(3)) as server, serving(tmp_path) as served:
+        before = html("We ship on Mondays. It costs 5 euros. Ask us if it is late.", "/p2", title="Post")
+        server.answers["/p1"] = before
+        _, job = await crawled_over_http(served, server)
+        after = html("We ship on Mondays. It costs 7 euros. Ask us if it is late.", "/new", title="Parcels")
+        server.answers |= {"/p1": after, "/new": html("This is new.", title="New")}
+        del server.answers["/p2"]
+        await recrawled(served)
+        version = (await served.call("GET", "/v1/sources/site")).json()["live_version"]
+        path = f"/v1/sources/site/versions/{version}/changes"
+        listed = {page["change"]: page["id"] for page in (await served.call("GET", path)).json()["data"]}
+
+        changed = (await served.call("GET", f"{path}/{listed['changed']}")).json()
+        lines = [(line["change"], line["text"]) for part in changed["passages"] for line in part["lines"]]
+        assert ("removed", "It costs 5 euros.") in lines and ("added", "It costs 7 euros.") in lines
+        assert ("unchanged", "We ship on Mondays.") in lines
+        assert (changed["title"], changed["former_title"]) == ("Parcels", "Post")
+        assert (changed["lines_added"], changed["lines_removed"]) == (2, 2)  # with its heading
+        assert changed["cut_short"] is False
+        added = (await served.call("GET", f"{path}/{listed['added']}")).json()
+        removed = (await served.call("GET", f"{path}/{listed['removed']}")).json()
+        assert (added["former_title"], added["lines_added"], added["lines_removed"]) == (None, 2, 0)
+        assert (removed["reason"], removed["lines_added"]) == (None, 0) and removed["lines_removed"] > 0
+
+        back = f"/v1/sources/site/versions/{job['version']}/changes"
+        query = {"against": version}
+        other_way = {
+            page["change"]: page["id"] for page in (await served.call("GET", back, params=query)).json()["data"]
+        }
+        turned = (await served.call("GET", f"{back}/{other_way['changed']}", params=query)).json()
+        assert (turned["title"], turned["former_title"]) == ("Post", "Parcels")
+        for unknown in ("pag_0000000000000001", "pag_1", "none", "pag_9999999999999999", other_way["changed"]):
+            assert (await served.call("GET", f"{path}/{unknown}")).status_code == 404
+        assert (await served.call("GET", f"{back}/{listed['changed']}")).status_code == 404  # a first version
+        assert await refused_to_others(served, "GET", f"{path}/{listed['changed']}") == (404, 200)
 
 
 async def test_changes_that_cannot_be_told(tmp_path: Path) -> None:

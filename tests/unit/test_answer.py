@@ -13,8 +13,9 @@ from flowchat.answer.generate import is_finished, without_preamble
 from flowchat.answer.pipeline import Answer, Answerer, Question
 from flowchat.answer.quote import says_the_same
 from flowchat.answer.rerank import Evidence
+from flowchat.answer.script import Script, hit_data
 from flowchat.answer.spans import Span
-from flowchat.answer.verify import verify
+from flowchat.answer.verify import Support, verify
 from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, PageOutcome, Source, new_id, now
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
@@ -242,3 +243,21 @@ def test_small_parts() -> None:
     assert without_preamble("According to the first source, it is 10.") == "It is 10."
     assert without_preamble("Based on which page, asks nobody.") == "Based on which page, asks nobody."
     assert is_finished('He said "yes."') and not is_finished("It goes on and")
+
+
+def test_rows_of_one_table_have_its_head_once(tmp_path: Path) -> None:
+    head = "| Plan | Price |\n| --- | --- |\n"
+    cited = chunk(f"{head}| Basic | 5 |\n| Team | 25 |\n\n| Extra | Price |\n| --- | --- |\n| Seat | 2 |")
+    answer = Answer()
+    script = Script(answer, ())
+    for sentence in (f"{head}| Basic | 5 |", f"{head}| Team | 25 |", "| Extra | Price |\n| --- | --- |\n| Seat | 2 |"):
+        script.show(sentence, Support(cited, 1.0, sentence), "\n\n")
+    assert answer.text == cited.text
+    assert [citation.quote for citation in answer.citations][1] == f"{head}| Team | 25 |"
+
+
+def test_a_passage_that_begins_with_a_table_is_told_by_its_first_cells() -> None:
+    for head in ("| Plan | Price |", "|  |  |"):
+        hit = Hit(chunk(f"{head}\n| --- | --- |\n| Basic | 5 |"), 0.5)
+        assert hit_data(hit, ())["quote"] == ("Plan \u00b7 Price" if "Plan" in head else "Basic \u00b7 5")
+    assert hit_data(Hit(chunk(""), 0.5), ())["quote"] == ""

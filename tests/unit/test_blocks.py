@@ -142,6 +142,42 @@ def test_cells_over_several_rows_and_columns() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("rows", "head"),
+    [
+        ("<tr><th>Plan<th>Price<tr><td>Basic<td>5", "| Plan | Price |"),
+        ("<tr><td><th>Basic<th>Pro<tr><th>Price<td>5<td>9", "|  | Basic | Pro |"),
+        ("<tr><td><b>Plan</b><td><strong>For</strong><tr><td>Basic<td>one", "| Plan | For |"),
+        ("<tr><td>Plan<td>Price<tr><td>Basic<td>5 €<tr><td>Team<td>25 €", "| Plan | Price |"),
+        ("<tr><th>Weight<td>450 g<tr><th>Colour<td>black", "|  |  |"),
+        ("<tr><td>Weight<td>450 g<tr><td>Colour<td>black", "|  |  |"),
+        ("<tr><td>Colour<td>black<tr><td>Weight<td>450 g<tr><td>Cable<td>none", "|  |  |"),
+        ("<tr><td>1.<td>Open it<tr><td>2.<td>Close it", "|  |  |"),
+    ],
+)
+def test_a_table_has_a_header_only_where_its_first_row_names_the_columns(rows: str, head: str) -> None:
+    [(_, table)] = texts(f"<table>{rows}</table>")
+    assert table.splitlines()[0] == head
+
+
+def test_columns_without_a_word_are_none() -> None:
+    assert texts("<table><tr><th>A<th><th>B<tr><td>c<td><td>d</table>")[0][1] == "| A | B |\n| --- | --- |\n| c | d |"
+    assert texts("<table><tr><th>Name<tr><td>Ada<tr><td>Bob</table>") == [
+        ("text", "Name"),
+        ("text", "Ada"),
+        ("text", "Bob"),
+    ]
+
+
+def test_ids_for_programs_and_footnote_marks_are_no_text() -> None:
+    assert texts("<dl><dt>R-57255-33789-60728-42833<dd>It rolls back.<dt>depth<dd>How deep.</dl>") == [
+        ("text", "It rolls back."),
+        ("text", "depth: How deep."),
+    ]
+    marked = "<p>It is so<sup>[1]</sup><a href='#n'>[2]</a> at x<sup>2</sup> and a[0] <a href='#b'>[more]</a>."
+    assert texts(marked) == [("text", "It is so at x^2 and a[0] [more].")]
+
+
 def test_tables_that_arrange_a_page_are_none() -> None:
     assert texts("<table><tr><td>Left<td>Right</table>") == [("text", "Left"), ("text", "Right")]
     assert texts("<table><tr><td><h2>A</h2><p>Text<tr><td>b</table>") == [("text", "Text"), ("text", "b")]

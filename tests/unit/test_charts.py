@@ -36,7 +36,7 @@ def test_nothing_is_told_from_zero() -> None:
     nothing = draw("cost", "Cost", DAYS, [Series("Cost", {})], whole)
     assert (nothing.has_bars, nothing.rows, nothing.text) == (False, [], "Nothing from 2026-02-27 to 2026-03-02.")
     zero = draw("cost", "Cost", DAYS, [Series("Cost", {"2026-02-27": 0})], whole)
-    assert (zero.has_bars, zero.text) == (False, "0 at most, from 2026-02-27 to 2026-03-02.")
+    assert (zero.has_bars, zero.text) == (False, "0 on each day, from 2026-02-27 to 2026-03-02.")
     assert zero.rows == [("2026-02-27", ["0"])]
 
 

@@ -1,10 +1,14 @@
 """What a source consists of: versions, pages, documents."""
 
 from dataclasses import dataclass, fields
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+
+from msgspec import Meta
 
 from flowchat.domain import ChangeType, Page, PageChange, PageStatus, StoredDocument, Version, VersionStatus
 from flowchat.services.documents import Uploaded
+from flowchat.services.text_diff import LineChange
+from flowchat.services.versions import ChangedText
 from flowchat.services.views.sources import JobView
 
 DocumentStatus = Literal["pending", "indexed"]
@@ -94,6 +98,59 @@ class PageChangeView:
     def of(cls, change: PageChange) -> Self:
         return cls(
             id=f"pag_{change.id:016}", url=change.url, title=change.title, change=change.change, reason=change.reason
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedLineView:
+    """A sentence, heading, list item, table row or line of code."""
+
+    change: LineChange
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedPassageView:
+    """Lines that stand together in the page, under these headings; unchanged ones are there to find the place."""
+
+    headings: tuple[str, ...]
+    lines: tuple[ChangedLineView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedTextView:
+    """How the text of a page has changed. A page that is new or gone has all of its lines here."""
+
+    id: str
+    url: str
+    title: str
+    former_title: Annotated[str | None, Meta(description="Its title in the other version; null for an added page.")]
+    change: ChangeType
+    reason: Annotated[str | None, Meta(description="Why a removed page is not indexed any more.")]
+    lines_added: int
+    lines_removed: int
+    cut_short: Annotated[bool, Meta(description="More lines differ than are shown: 400 are.")]
+    passages: tuple[ChangedPassageView, ...]
+
+    @classmethod
+    def of(cls, changed: ChangedText) -> Self:
+        return cls(
+            id=f"pag_{changed.page.id:016}",
+            url=changed.page.url,
+            title=changed.page.title,
+            former_title=changed.former_title,
+            change=changed.page.change,
+            reason=changed.page.reason,
+            lines_added=changed.diff.added,
+            lines_removed=changed.diff.removed,
+            cut_short=changed.diff.is_cut,
+            passages=tuple(
+                ChangedPassageView(
+                    headings=hunk.headings,
+                    lines=tuple(ChangedLineView(change=line.change, text=line.text) for line in hunk.lines),
+                )
+                for hunk in changed.diff.hunks
+            ),
         )
 
 

@@ -11,9 +11,12 @@ from flowchat.settings import SettingRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullView:
-    """How far the fetching of a model is. `bytes_total` is what is fetched: a wheel that carries it may be larger."""
+    """How far the fetching of a model is. `bytes_total` is what is fetched: a wheel that carries it may be larger.
 
-    status: Literal["running", "failed"]
+    One that is `interrupted` ended when FlowChat stopped; pulled again it goes on from `bytes_done`.
+    """
+
+    status: Literal["running", "failed", "interrupted"]
     bytes_done: int
     bytes_total: int
     error: str | None
@@ -25,7 +28,7 @@ class PullView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
-    """A model that FlowChat knows. `used`: the settings name it. `pull`: it is being fetched, or that has failed."""
+    """A model that FlowChat knows. `used`: the settings name it. `pull`: it is fetched, or that ended too early."""
 
     name: str
     role: Role

@@ -1,7 +1,9 @@
 """Users and the audit log."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from msgspec import Meta
 
 from flowchat.domain import AuditEntry, Role, User
 from flowchat.services.users import Invitation
@@ -17,8 +19,8 @@ class UserView:
     role: Role
     operator: bool
     has_password: bool
-    second_factor: bool
-    signed_in_at: str | None
+    second_factor: Annotated[bool | None, Meta(description="null: told only to owners, operators and themselves.")]
+    signed_in_at: Annotated[str | None, Meta(description="null: never, or not told either.")]
     created_at: str
 
     @classmethod

@@ -10,11 +10,13 @@ from flowchat.services import health, jobs, keys, models, questions, usage, webh
 from flowchat.services.context import Appliance
 from flowchat.services.jobs import JobsRequest
 from flowchat.services.lists import MAX_LIMIT, ListRequest
+from flowchat.services.questions import UnansweredRequest
 from flowchat.services.usage import UsageRequest
 from flowchat.web.admin import navigation
 
 NEAR_CAP = 0.8
 OPERATIONS = ("jobs.list", "keys.list", "webhooks.list", "questions.unanswered", "usage.list", "models.list")
+_NEWEST_QUESTIONS = 200  # grouping all of them takes too long for each look
 _ALL = ListRequest(limit=MAX_LIMIT)
 
 
@@ -56,7 +58,7 @@ async def _all(app: Appliance, actor: Actor, sources: list[Source], newest: Mapp
             yield Item("warn", f"A webhook fails: {webhook.url}", text, url, "See its deliveries")
     for key, text in await _near_caps(app, actor):
         yield Item("warn", f"A key is near its cap: {key.name or key.last_four}", text, f"/admin/keys/{key.id}", "Key")
-    asked = await questions.list_unanswered(app, actor, ListRequest(limit=3))
+    asked = await questions.list_unanswered(app, actor, UnansweredRequest(limit=3, newest=_NEWEST_QUESTIONS))
     if asked.items:
         examples = "; ".join(f"“{group.representative.query}”" for group in asked.items)
         title = "Visitors asked what your sources don't say"

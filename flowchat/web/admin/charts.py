@@ -76,7 +76,7 @@ def _in_words(totals: Mapping[str, float], known: Sequence[str], show: Show) -> 
         return f"Nothing {period}."
     highest = max(known, key=lambda day: totals[day])
     if not totals[highest]:
-        return f"{show(0)} at most, {period}."
+        return f"{show(0)} on each day, {period}."
     return f"By day, {period}. The most was {show(totals[highest])}, on {highest}."
 
 

@@ -2,7 +2,7 @@
 
 from quart import Response, request
 
-from flowchat.services import conversations, feedback, keys, sources
+from flowchat.services import conversations, feedback, keys
 from flowchat.services.conversations import ConversationList, VisitorErasure, WholeConversation
 from flowchat.services.feedback import FeedbackList
 from flowchat.services.lists import ListRequest
@@ -11,6 +11,7 @@ from flowchat.web.admin import shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
 from flowchat.web.admin.shell import Paging
+from flowchat.web.admin.source_names import source_names, titles
 from flowchat.web.current import appliance
 
 LIST = "/admin/conversations"
@@ -28,7 +29,7 @@ async def conversations_list() -> Response:
         filters=Form(request.args),
         is_filtered=any(name in request.args for name in ConversationList.__struct_encode_fields__),
         visitor_id=asked.visitor_id,
-        slugs=await sources.slugs(app, actor),
+        sources=titles(await source_names()),
         keys={key.id: key.name or f"{key.prefix}…{key.last_four}" for key in own_keys if key.type == "widget"},
         paging=shell.paging(listed, asked),
     )

@@ -5,12 +5,13 @@ from urllib.parse import urlencode
 from quart import Response, request
 
 from flowchat.domain import CuratedAnswer
-from flowchat.services import curated_answers, sources
+from flowchat.services import curated_answers
 from flowchat.services.curated_answers import CuratedAnswerChange, NewCuratedAnswer
 from flowchat.services.lists import ListRequest
 from flowchat.web.admin import shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
+from flowchat.web.admin.source_names import source_names, titles
 from flowchat.web.current import appliance
 
 LIST = "/admin/curated-answers"
@@ -25,7 +26,7 @@ async def curated_answers_list() -> Response:
     return await shell.render(
         "admin/curated_answers/list.html",
         curated=listed.items,
-        slugs=await sources.slugs(app, actor),
+        sources=titles(await source_names()),
         paging=shell.paging(listed, asked),
     )
 
@@ -38,8 +39,7 @@ async def curated_answers_new() -> Response:
 
 
 async def _new(form: Form, status: int = 200) -> Response:
-    slugs = await sources.slugs(appliance(), shell.actor())
-    return await shell.render("admin/curated_answers/new.html", status, form=form, slugs=slugs)
+    return await shell.render("admin/curated_answers/new.html", status, form=form, sources=titles(await source_names()))
 
 
 @blueprint.post("/curated-answers")
@@ -71,8 +71,8 @@ async def curated_answers_edit(curated_answer: str) -> Response:
 
 
 async def _edit(shown: CuratedAnswer, form: Form, status: int = 200) -> Response:
-    slugs = await sources.slugs(appliance(), shell.actor())
-    return await shell.render("admin/curated_answers/edit.html", status, curated=shown, form=form, slugs=slugs)
+    named = titles(await source_names())
+    return await shell.render("admin/curated_answers/edit.html", status, curated=shown, form=form, sources=named)
 
 
 @blueprint.post("/curated-answers/<curated_answer>")

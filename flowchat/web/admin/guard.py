@@ -54,7 +54,7 @@ def _check_form(operations: Collection[str] | None) -> None:
     """Nobody fills in a form that they may not send. Raises Forbidden."""
     if operations is None:
         raise RuntimeError(f"{request.endpoint} doesn't say what it performs")
-    is_form = (request.endpoint or "").endswith("_new")
+    is_form = (request.endpoint or "").endswith(("_new", "_edit"))
     if is_form and not all(navigation.can(signed_in().actor, name) for name in operations):
         raise Forbidden("role_missing", "Your role may look here, but not change anything. Ask an owner.")
 

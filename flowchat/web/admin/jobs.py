@@ -3,11 +3,12 @@
 from quart import Response
 
 from flowchat.domain import Job
-from flowchat.services import jobs, sources
+from flowchat.services import jobs
 from flowchat.services.jobs import JobsRequest
-from flowchat.web.admin import guard, shell
+from flowchat.web.admin import guard, live, shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
+from flowchat.web.admin.source_names import source_names
 from flowchat.web.current import appliance
 
 LIST = "/admin/jobs"
@@ -18,12 +19,12 @@ LIST = "/admin/jobs"
 async def jobs_list() -> Response:
     app, actor, asked = appliance(), shell.actor(), shell.query(JobsRequest)
     listed = await jobs.list_page(app, actor, asked)
-    slugs = await sources.slugs(app, actor)
+    names = await source_names()
     return await shell.render(
         "admin/jobs/list.html",
         jobs=listed.items,
-        slugs=slugs,
-        choices=[(slug, slug) for slug in sorted(slugs.values())],
+        sources=names,
+        choices=sorted(((one.slug, one.title) for one in names.values()), key=lambda choice: choice[1].lower()),
         paging=shell.paging(listed, asked),
         form=Form({"source": asked.source, "status": asked.status}),
     )
@@ -34,19 +35,26 @@ async def jobs_list() -> Response:
 async def jobs_show(job: str) -> Response:
     app, actor = appliance(), shell.actor()
     shown = await jobs.get(app, actor, job)
-    slug = (await sources.slugs(app, actor)).get(shown.source_id or "", "")
-    return await shell.render("admin/jobs/show.html", job=shown, slug=slug)
+    named = (await source_names()).get(shown.source_id or "")
+    return await shell.render("admin/jobs/show.html", job=shown, named=named)
 
 
 @blueprint.get("/jobs/<job>/progress")
 @performs("jobs.get")
 async def jobs_progress(job: str) -> Response:
-    """What watching pages ask for again and again; they are shown anew when the job has ended, or was paused."""
+    """What watching pages ask for when it has changed; they are shown anew when the job has ended, or was paused."""
     shown = await jobs.get(appliance(), shell.actor(), job)
     response = await shell.render("admin/jobs/progress.html", job=shown)
     if guard.is_htmx() and not is_watched(shown):
         response.headers["HX-Refresh"] = "true"
     return response
+
+
+@blueprint.get("/jobs/<job>/live")
+@performs("jobs.get")
+async def jobs_live(job: str) -> Response:
+    app, actor = appliance(), shell.actor()
+    return await live.follow(lambda: jobs.get(app, actor, job), is_watched)
 
 
 def is_watched(job: Job) -> bool:

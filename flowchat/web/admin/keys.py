@@ -13,6 +13,7 @@ from flowchat.web.admin import key_usage, shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.embedding import embedding
 from flowchat.web.admin.forms import Form
+from flowchat.web.admin.source_names import SourceName, source_names, titles
 from flowchat.web.current import appliance
 
 LIST = "/admin/keys"
@@ -64,12 +65,11 @@ async def keys_operator_new() -> Response:
 
 
 async def _new(form: Form, status: int = 200) -> Response:
-    slugs = await sources.slugs(appliance(), shell.actor())
-    return await shell.render("admin/keys/new.html", status, form=form, sources=_choices(slugs))
+    return await shell.render("admin/keys/new.html", status, form=form, sources=_choices(await source_names()))
 
 
-def _choices(slugs: dict[str, str]) -> list[tuple[str, str, str]]:
-    return [(source, slug, "") for source, slug in slugs.items()]
+def _choices(names: dict[str, SourceName]) -> list[tuple[str, str, str]]:
+    return [(ident, source.name, source.slug) for ident, source in names.items()]
 
 
 @blueprint.post("/keys")
@@ -138,7 +138,7 @@ async def keys_show(key: str) -> Response:
         "admin/keys/show.html",
         key=shown,
         may_change=_may_change(actor, shown),
-        sources=await sources.slugs(app, actor),
+        sources=titles(await source_names()),
         usage=usage.get(shown.id, key_usage.KeyUsage()),
         days=key_usage.DAYS,
         now=now(),
@@ -172,9 +172,9 @@ async def keys_edit(key: str) -> Response:
 
 
 async def _edit(key: Key, form: Form, status: int = 200) -> Response:
-    slugs = await sources.slugs(appliance(), shell.actor())
-    gone = {source: f"{source} (revoked)" for source in key.sources if source not in slugs}
-    return await shell.render("admin/keys/edit.html", status, key=key, form=form, sources=_choices({**slugs, **gone}))
+    names = await source_names()
+    gone = [(source, "A revoked source", source) for source in key.sources if source not in names]
+    return await shell.render("admin/keys/edit.html", status, key=key, form=form, sources=[*_choices(names), *gone])
 
 
 @blueprint.post("/keys/<key>")

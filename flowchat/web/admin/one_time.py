@@ -8,10 +8,10 @@ from quart import Response
 from flowchat.services import accounts
 from flowchat.services.links import Purpose
 from flowchat.services.validate import invalid
-from flowchat.web.admin import guard, shell
+from flowchat.web.admin import shell
 from flowchat.web.admin.blueprint import blueprint, public
 from flowchat.web.admin.forms import Form
-from flowchat.web.admin.sign_in import begin, browser
+from flowchat.web.admin.sign_in import begin, browser, go_on
 from flowchat.web.current import appliance
 
 
@@ -69,6 +69,6 @@ async def _choose(purpose: Purpose, token: str) -> Response:
         name = form.value("name") if purpose == "invitation" else None
         if len(name or "") > 100:
             raise invalid("name", "A name has at most 100 characters.")
-        await accounts.choose_password(appliance(), purpose, token, form.value("password"), name, browser())
-        return await shell.done("Your password is set. Sign in with it.", guard.SIGN_IN)
+        account = await accounts.choose_password(appliance(), purpose, token, form.value("password"), name, browser())
+        return await go_on([account])
     return await shell.render("admin/choose_password.html", 422, form=form, account=account, purpose=purpose)

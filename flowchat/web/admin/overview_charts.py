@@ -64,7 +64,7 @@ def _latency(shown: list[str], answered: list[AnswerDay]) -> Card:
         Series("Half of the answers", medians),
         Series("More, for 95 %", {day: ms - medians[day] for day, ms in slow.items()}),
     ]
-    figure = _seconds(usual[len(usual) // 2]) if usual else "none"
+    figure = _seconds(usual[len(usual) // 2]) if usual else "\N{EN DASH}"
     chart = draw("latency", "Time to the first text", shown, series, _seconds)
     return Card(figure, "for half of the answers on a usual day", chart)
 
@@ -79,7 +79,7 @@ def _cost(shown: list[str], used: list[UsageView]) -> Card:
 
 
 def _share(part: int, whole: int) -> str:
-    return _percent(part / whole) if whole else "none"
+    return _percent(part / whole) if whole else "\N{EN DASH}"
 
 
 def _percent(share: float) -> str:

@@ -32,7 +32,7 @@ async def sign_in() -> Response:
     form = await Form.entered()
     try:
         found = await accounts.check_password(appliance(), form.value("email"), form.value("password"), browser())
-        return await _go_on(found, form.value("next"))
+        return await go_on(found, form.value("next"))
     except FlowChatError as error:
         return await _again("admin/sign_in.html", form, error, needs_set_up=False)
 
@@ -51,7 +51,7 @@ async def sign_in_tenant_show() -> Response:
 async def sign_in_tenant() -> Response:
     form = await Form.entered()
     chosen = [account for account in await _half_way() if account.user.id == form.value("user")]
-    return await _go_on(chosen, form.value("next")) if chosen else await _expired()
+    return await go_on(chosen, form.value("next")) if chosen else await _expired()
 
 
 @blueprint.get("/sign-in/code")
@@ -104,7 +104,7 @@ async def begin(token: str, next_page: str = HOME) -> Response:
     return response
 
 
-async def _go_on(found: list[Account], next_page: str) -> Response:
+async def go_on(found: list[Account], next_page: str = HOME) -> Response:
     """In, or to what has to be asked first: which tenant, which code."""
     if len(found) == 1 and found[0].totp_secret is None:
         return await begin(await accounts.sign_in(appliance(), found[0], browser()), next_page)

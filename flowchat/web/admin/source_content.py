@@ -8,8 +8,8 @@ from flowchat.services import documents, pages, sources, validate, versions
 from flowchat.services.documents import NewDocuments
 from flowchat.services.lists import MAX_LIMIT, Listed, ListRequest
 from flowchat.services.pages import PagesRequest
-from flowchat.services.versions import ChangesRequest
-from flowchat.services.views.content import DocumentView, PageChangeView, PageView
+from flowchat.services.versions import ChangeRequest, ChangesRequest
+from flowchat.services.views.content import ChangedTextView, DocumentView, PageChangeView, PageView
 from flowchat.web import uploads
 from flowchat.web.admin import shell, words
 from flowchat.web.admin.blueprint import blueprint, performs
@@ -26,16 +26,21 @@ async def pages_list(source: str) -> Response:
     asked = shell.query(PagesRequest)
     shown = await _source(source)
     found = await pages.list_page(appliance(), shell.actor(), shown.id, asked)
+    occurring = {*await pages.list_reasons(appliance(), shell.actor(), shown.id, asked.version)}
     listed = Listed([PageView.of(page) for page in found.items], found.has_more)
     return await render_of(
         shown,
         "pages",
         pages=listed.items,
         paging=shell.paging(listed, asked),
-        reasons=sorted(words.REASONS.items(), key=lambda reason: reason[1]),
+        reasons=_reasons(occurring | ({asked.reason} if asked.reason else set())),
         version_choices=[(version.id, _title(version)) for version in await _versions(shown)],
-        form=Form({"q": asked.q, "status": asked.status, "reason": asked.reason, "version": asked.version}),
+        form=Form({name: getattr(asked, name) for name in ("q", "status", "reason", "version", "sort")}),
     )
+
+
+def _reasons(codes: set[str]) -> list[tuple[str, str]]:
+    return sorted(((code, words.reason_text(code)) for code in codes), key=lambda reason: reason[1])
 
 
 async def _source(source: str) -> Source:
@@ -85,6 +90,17 @@ async def versions_show(source: str, version: str) -> Response:
         problem=problem,
         form=Form({"against": asked.against, "change": asked.change}),
     )
+
+
+@blueprint.get("/sources/<source>/versions/<version>/changes/<page>")
+@performs("versions.diff", "versions.get", *_OF_SOURCE)
+async def versions_diff(source: str, version: str, page: str) -> Response:
+    """The list of changes loads this page's part when one of them is opened; without JavaScript it is a page."""
+    app, actor, asked = appliance(), shell.actor(), shell.query(ChangeRequest)
+    shown = await _source(source)
+    one = await versions.get(app, actor, shown.id, version)
+    changed = ChangedTextView.of(await versions.diff(app, actor, shown.id, version, page, asked))
+    return await render_of(shown, "diff", version=one, changed=changed)
 
 
 @blueprint.post("/sources/<source>/versions/<version>/activate")

@@ -23,8 +23,14 @@ async def tenant_edit() -> Response:
 
 
 async def _edit(tenant: Tenant, form: Form, status: int = 200) -> Response:
-    server = generating_server()
-    return await shell.render("admin/tenant/edit.html", status, tenant=tenant, form=form, generating_server=server)
+    return await shell.render(
+        "admin/tenant/edit.html",
+        status,
+        tenant=tenant,
+        company=tenants.company(tenant),
+        form=form,
+        generating_server=generating_server(),
+    )
 
 
 def generating_server() -> str:

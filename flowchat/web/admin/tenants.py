@@ -3,9 +3,10 @@
 from quart import Response
 
 from flowchat.domain import Tenant
-from flowchat.services import tenants
+from flowchat.services import owners, tenants, validate
 from flowchat.services.access import require
 from flowchat.services.lists import ListRequest
+from flowchat.services.owners import NewOwner
 from flowchat.services.tenants import NewTenant, TenantChange
 from flowchat.web.admin import shell
 from flowchat.web.admin.blueprint import blueprint, performs
@@ -31,13 +32,17 @@ async def tenants_new() -> Response:
 
 
 @blueprint.post("/tenants")
-@performs("tenants.create")
+@performs("tenants.create", "tenants.invite")
 async def tenants_create() -> Response:
-    form = await Form.entered()
+    """With the address of its first owner, the page has the link to send to them."""
+    app, actor, form = appliance(), shell.actor(), await Form.entered()
     with form:
-        new = form.to(NewTenant, numbers=["retention_days"])
-        tenant, secret = await tenants.create(appliance(), shell.actor(), new)
-        return await shell.render("admin/tenants/made.html", tenant=tenant, secret=secret)
+        new = form.to(NewTenant, numbers=["retention_days"], without=["email"])
+        email = form.value("email").strip()
+        owner = validate.read({"email": email}, NewOwner) if email else None
+        tenant, secret = await tenants.create(app, actor, new)
+        invitation = await owners.invite(app, actor, tenant.id, owner) if owner else None
+        return await shell.render("admin/tenants/made.html", tenant=tenant, secret=secret, invitation=invitation)
     return await shell.render("admin/tenants/new.html", 422, form=form)
 
 
@@ -49,7 +54,8 @@ async def tenants_edit(tenant: str) -> Response:
 
 
 async def _edit(tenant: Tenant, form: Form, status: int = 200) -> Response:
-    return await shell.render("admin/tenants/edit.html", status, tenant=tenant, form=form)
+    wants_owner = await owners.is_wanted(appliance(), tenant)
+    return await shell.render("admin/tenants/edit.html", status, tenant=tenant, form=form, wants_owner=wants_owner)
 
 
 @blueprint.post("/tenants/<tenant>")
@@ -60,6 +66,19 @@ async def tenants_update(tenant: str) -> Response:
         changed = await tenants.update(app, actor, tenant, form.to(TenantChange, numbers=["retention_days"]))
         return await shell.done(f"{changed.name} is changed.", LIST)
     return await _edit(await tenants.get(app, actor, tenant), form, 422)
+
+
+@blueprint.post("/tenants/<tenant>/invite")
+@performs("tenants.invite", "tenants.get")
+async def tenants_invite(tenant: str) -> Response:
+    app, actor, form = appliance(), shell.actor(), await Form.entered()
+    with form:
+        invitation = await owners.invite(app, actor, tenant, form.to(NewOwner))
+        return await shell.render("admin/users/link.html", invitation=invitation, back=(LIST, "Tenants"))
+    shown = await tenants.get(app, actor, tenant)
+    filled = Form({"name": shown.name, "retention_days": shown.retention_days, "email": form.value("email")})
+    filled.error = form.error
+    return await _edit(shown, filled, 422)
 
 
 @blueprint.post("/tenants/<tenant>/close")

@@ -6,11 +6,11 @@ from typing import get_args
 from msgspec import UNSET
 from quart import Response
 
-from flowchat.domain import EventType, Webhook, now
+from flowchat.domain import Delivery, EventType, Webhook, now
 from flowchat.services import events, webhooks
 from flowchat.services.lists import ListRequest
 from flowchat.services.webhooks import DeliveryList, NewWebhook, Subscription, WebhookChange
-from flowchat.web.admin import shell
+from flowchat.web.admin import live, shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
 from flowchat.web.current import appliance
@@ -144,8 +144,18 @@ async def deliveries_show(webhook: str, delivery: str) -> Response:
         delivery=shown,
         webhook=await webhooks.get(app, actor, webhook),
         body=_indented(events.body(shown.event)),
-        soon=now(60),
     )
+
+
+@blueprint.get("/webhooks/<webhook>/deliveries/<delivery>/live")
+@performs("deliveries.get")
+async def deliveries_live(webhook: str, delivery: str) -> Response:
+    app, actor = appliance(), shell.actor()
+    return await live.follow(lambda: webhooks.get_delivery(app, actor, webhook, delivery), _is_to_be_sent)
+
+
+def _is_to_be_sent(delivery: Delivery) -> bool:
+    return delivery.next_attempt_at is not None
 
 
 def _indented(body: bytes) -> str:

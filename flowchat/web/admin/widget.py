@@ -1,7 +1,7 @@
 """The widget of a key: its look, what it shows besides answers, and how it is put on a page."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict
 from urllib.parse import urlencode
 
 from quart import Response, request
@@ -9,74 +9,16 @@ from quart import Response, request
 from flowchat.domain import Key, Source
 from flowchat.services import keys, sources, tenants, validate
 from flowchat.services.key_requests import KeyChange, WidgetFields
+from flowchat.web import widget, widget_look
 from flowchat.web.admin import embedding, shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
+from flowchat.web.admin.source_names import source_names
 from flowchat.web.admin.tenant import generating_server
 from flowchat.web.current import appliance
 
 PAGE = "/admin/widget"
 _ESCAPED = re.compile(r"\\(.)")
-
-
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """One of the CSS custom properties of contract, section 7, and its value on light and dark pages."""
-
-    name: str
-    title: str
-    about: str
-    light: str
-    dark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Another one; `options` are (value, label), the default first."""
-
-    name: str
-    title: str
-    options: tuple[tuple[str, str], ...]
-
-
-COLOURS = (
-    Colour("accent", "Accent", "the bubble, buttons, the visitor's own messages, links", "#0d6b52", "#62cfa8"),
-    Colour("on-accent", "On accent", "text and icons on it", "#ffffff", "#08251b"),
-    Colour("surface", "Surface", "the panel and the answers", "#ffffff", "#1b1f25"),
-    Colour("on-surface", "On surface", "text on it", "#1b1f23", "#e8eaed"),
-    Colour("muted", "Muted", "hints and small print", "#565e66", "#a4adb6"),
-)
-CHOICES = (
-    Choice(
-        "radius", "Corners", (("12px", "round"), ("4px", "slightly round"), ("0px", "square"), ("20px", "very round"))
-    ),
-    Choice(
-        "font",
-        "Font",
-        (
-            ("inherit", "your page's"),
-            ("system-ui, sans-serif", "the system's"),
-            ("Georgia, serif", "with serifs"),
-            ("ui-monospace, monospace", "typewriter"),
-        ),
-    ),
-    Choice(
-        "shadow",
-        "Shadow",
-        (
-            ("0 8px 30px rgb(0 0 0 / 18%)", "soft"),
-            ("0 12px 40px rgb(0 0 0 / 35%)", "strong"),
-            ("none", "none"),
-        ),
-    ),
-)
-# (text, background, where): at least 4.5 to 1, WCAG 2.2, 1.4.3 (level AA).
-CONTRASTS = (
-    ("on-accent", "accent", "Buttons and own messages"),
-    ("on-surface", "surface", "Answers"),
-    ("accent", "surface", "Links and citations"),
-    ("muted", "surface", "Small print"),
-)
 
 
 @blueprint.get("/widget")
@@ -107,22 +49,24 @@ async def _widget_keys() -> list[Key]:
 
 async def _show(key: Key, form: Form, status: int = 200) -> Response:
     app, actor = appliance(), shell.actor()
+    tenant = await tenants.get_own(app, actor)
     source = await _source(key)
-    slugs = await sources.slugs(app, actor)
-    askable = [slug for ident, slug in slugs.items() if not key.sources or ident in key.sources]
+    askable = [one for ident, one in (await source_names()).items() if not key.sources or ident in key.sources]
     return await shell.render(
         "admin/widget/show.html",
         status,
         key=key,
         form=form,
         keys=[(one.id, f"{one.name or 'Without a name'} (…{one.last_four})") for one in await _widget_keys()],
-        sources=[("", "all that the key may ask"), *((slug, slug) for slug in askable)],
+        sources=[("", "all that the key may ask"), *((one.slug, one.title) for one in askable)],
         chosen=Form({"key": key.id, "source": source.slug if source else ""}),
         lines=embedding.lines(app.settings.origin, f"{key.prefix}YOUR_KEY", source),
-        colours=COLOURS,
-        choices=CHOICES,
-        contrasts=CONTRASTS,
-        tenant=await tenants.get_own(app, actor),
+        pinned=widget.pinned_line(app.settings.origin),
+        look=widget_look,
+        preview={"id": key.id, "sources": key.sources, "mode": key.mode, "widget": asdict(key.widget)},
+        locale=source.locale if source else embedding.DEFAULT_LOCALE,
+        tenant=tenant,
+        company=tenants.company(tenant),
         generating_server=generating_server(),
     )
 
@@ -141,8 +85,8 @@ async def widget_update(key: str) -> Response:
     app, actor, form = appliance(), shell.actor(), await Form.entered()
     with form:
         texts = _texts(form.value("texts"))
-        widget = form.to(WidgetFields, lines=["starter_questions"], nullable=["contact_url"], texts=texts)
-        await keys.update(app, actor, key, KeyChange(widget=widget))
+        fields = form.to(WidgetFields, lines=["starter_questions"], nullable=["contact_url"], texts=texts)
+        await keys.update(app, actor, key, KeyChange(widget=fields))
         shown = urlencode({"key": key, **request.args})
         return await shell.done("Saved: the widget shows it from its next visitor on.", f"{PAGE}?{shown}")
     return await _show(await keys.get(app, actor, key), form, 422)
