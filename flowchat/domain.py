@@ -445,6 +445,8 @@ class UsageCounts:
     chunks_embedded: int = 0
     billable_queries: int = 0
     billable_pages: int = 0
+    free_pages: int = 0  # of the tenant's first crawl
+    cost_nano: int = 0  # billionths of the currency, at the prices of the moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +458,7 @@ class UsageDay:
     is_final: bool
     grouped_by: UsageGroup | None = None
     group_id: str | None = None  # the key or source; None also for what was done without one
+    currency: str = "usd"  # of its cost
 
 
 @dataclass(frozen=True, slots=True)

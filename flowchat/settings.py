@@ -11,6 +11,8 @@ from typing import Any
 from flowchat.errors import FlowChatError
 
 PREFIX = "FLOWCHAT_"
+SIGN_UP_MODES = ("closed", "invite", "open")
+_BOOLEANS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 def _setting(
@@ -95,6 +97,27 @@ class Settings:
     session_max_days: float = _setting(
         30.0, "Days after which a sign-in to the admin ends, however much it is used.", minimum=0.01
     )
+    signup: str = _setting(
+        "closed", "Who may sign up: closed (nobody), invite (whoever has an invite) or open (everybody)."
+    )
+    signup_live_keys: bool = _setting(
+        False, "Whether a sign-up's widget key is a live one, which counts against the trial, and no test key."
+    )
+    smtp_url: str = _setting(
+        "",
+        "Mail server: smtp://USER:PASSWORD@HOST:PORT (STARTTLS where offered) or smtps://… . Empty: no e-mail is sent.",
+        secret=True,
+    )
+    mail_from: str = _setting("", "Sender of e-mails, such as 'Acme Chat <chat@example.com>'. Needed with SMTP.")
+    currency: str = _setting("usd", "Currency of all prices (ISO 4217). Choose it before there is any usage.")
+    past_due_days: int = _setting(14, "Days after a payment has failed until the tenant can only read.")
+    stripe_api_key: str = _setting("", "Stripe secret key. Empty: nothing is billed.", secret=True)
+    stripe_api_base: str = _setting(
+        "https://api.stripe.com", "Address of Stripe's API; `flowchat billing fake` is one."
+    )
+    stripe_webhook_secret: str = _setting(
+        "", "Secret (whsec_…) of Stripe's webhook endpoint at /v1/stripe/events.", secret=True
+    )
     hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
@@ -140,6 +163,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[f.name] = _parse(variable, raw, f.default)
             _check_limits(variable, values[f.name], f.metadata["minimum"], f.metadata["maximum"])
     settings = Settings(**values)
+    if settings.signup not in SIGN_UP_MODES:
+        message = f"FLOWCHAT_SIGNUP must be {', '.join(SIGN_UP_MODES)}, not '{settings.signup}'."
+        raise FlowChatError("bad_setting", message, param="FLOWCHAT_SIGNUP")
     if settings.renderer and shutil.which(settings.renderer) is None:
         variable = PREFIX + "RENDERER"
         message = f"{variable} names '{settings.renderer}', which is no program here: install it, or name another."
@@ -149,11 +175,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _parse(variable: str, raw: str, default: Any) -> Any:
     try:
+        if isinstance(default, bool):
+            return _BOOLEANS[raw.lower()]
         if isinstance(default, tuple):
             return tuple(part.strip() for part in raw.split(",") if part.strip())
         return type(default)(raw)
-    except ValueError:
-        kind = {int: "a whole number", float: "a number"}.get(type(default), "text")
+    except (ValueError, KeyError):
+        kind = {bool: "yes or no", int: "a whole number", float: "a number"}.get(type(default), "text")
         raise FlowChatError("bad_setting", f"{variable} must be {kind}, not '{raw}'.", param=variable) from None
 
 
@@ -179,6 +207,8 @@ def describe(settings: Settings) -> list[SettingRow]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, tuple):
         return ",".join(value)
     return str(value)

@@ -78,7 +78,8 @@ def retire(conn: Connection, source: Source) -> None:
 def _settle_bill(conn: Connection, job: Job) -> None:
     """Only one crawl of a tenant is free: of those that ran at the same time, the one that succeeded first."""
     if not jobs.is_free_crawl(conn, job) and (pages := jobs.unbilled_pages(conn, job.id)):
-        usage.record(conn, job.tenant_id, UsageCounts(billable_pages=pages), source_id=job.source_id, job_id=job.id)
+        counts = UsageCounts(billable_pages=pages, free_pages=-pages)
+        usage.record(conn, job.tenant_id, counts, source_id=job.source_id, job_id=job.id)
 
 
 def _counts(progress: JobProgress) -> dict[str, Any]:

@@ -269,8 +269,13 @@ def _record_usage(conn: Connection, job: Job, pages_crawled: int, embedded: int)
     """What the batch cost."""
     pages_crawled = pages_crawled if job.type == "crawl" else 0
     if pages_crawled or embedded:
-        billable = 0 if jobs.is_free_crawl(conn, job) else pages_crawled
-        counts = UsageCounts(pages_crawled=pages_crawled, chunks_embedded=embedded, billable_pages=billable)
+        free = pages_crawled if jobs.is_free_crawl(conn, job) else 0
+        counts = UsageCounts(
+            pages_crawled=pages_crawled,
+            chunks_embedded=embedded,
+            billable_pages=pages_crawled - free,
+            free_pages=free,
+        )
         usage.record(conn, job.tenant_id, counts, source_id=job.source_id, job_id=job.id)
 
 

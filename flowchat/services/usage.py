@@ -1,5 +1,6 @@
 """Usage: what a tenant's keys and crawls did, day by day."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -43,4 +44,4 @@ async def list_page(app: Context, actor: Actor, request: UsageRequest) -> Listed
     if not days.items:
         return Listed([], days.has_more)
     rows = await usage.sums(app.db, actor.tenant_id, days.items[-1], days.items[0], request.group_by)
-    return Listed(rows, days.has_more)
+    return Listed([replace(row, currency=app.settings.currency) for row in rows], days.has_more)

@@ -1,10 +1,11 @@
 """Usage: a ledger of what was done, and its sums by day, key and source. Both change in the deed's own transaction."""
 
 import sqlite3
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 
 from flowchat.domain import UsageCounts, UsageDay, UsageGroup, now
+from flowchat.store import subscriptions
 from flowchat.store.database import Database
 from flowchat.store.paging import Cursor, newest_first
 
@@ -22,7 +23,12 @@ def record(
     message_id: str | None = None,
     job_id: str | None = None,
 ) -> None:
-    """One line of the ledger, on the present day: the writer holds the lock, so that no day is written after it."""
+    """One line of the ledger, on the present day: the writer holds the lock, so that no day is written after it.
+
+    Its cost is by the prices of the tenant's plan at this moment: what is final stays so when prices change.
+    """
+    prices = subscriptions.prices_now(conn, tenant_id)
+    counts = replace(counts, cost_nano=prices.cost_nano(counts)) if prices else counts
     moment = now()
     day = moment[:10]
     marks = ", ".join("?" * len(COUNTS))

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from admin_pages import Routes, Site, make_site, walk
 from chromium import VIEWS
-from playwright.async_api import Page, Request, Response
+from playwright.async_api import Page
 from signing_in import signed_in
 from test_accessibility import violations
 from test_admin import entered
@@ -56,26 +56,44 @@ async def test_no_page_is_wider_than_its_window(tmp_path: Path, width: int) -> N
 
 async def test_no_page_is_heavy(tmp_path: Path) -> None:
     async with open_site(tmp_path / "data") as (site, page):
-        responses: list[Response] = []
-        page.on("response", lambda response: responses.append(response))
-        await page.route("**/*", lambda route: route.continue_())  # which keeps the cache out of it
+        network = await Network.of(page)
         sizes = {}
         async for path in walk(site, page):
             await page.wait_for_load_state("load")
-            sizes[path] = sum([await _sent(found) for found in responses if not _is_left_out(found.request)])
-            responses.clear()
+            sizes[path] = network.take_bytes()
     assert min(sizes.values()) > 10_000, "style sheets and scripts are counted"
     heaviest = max(sizes, key=lambda path: sizes[path])
     print(f"{len(sizes)} pages, the heaviest {heaviest}: {sizes[heaviest]:,} bytes")
     assert {path: size for path, size in sizes.items() if size > MOST_BYTES} == {}
 
 
-async def _sent(response: Response) -> int:
-    """Bytes of its body, compressed as it may be."""
-    await response.finished()
-    return (await response.request.sizes())["responseBodySize"]
+class Network:
+    """Counts what comes, as it comes: compressed as it may be, without images and streams, which go on."""
 
+    LEFT_OUT = ("EventSource", "Image")
 
-def _is_left_out(request: Request) -> bool:
-    """Images, and streams, which go on."""
-    return request.resource_type == "eventsource" or request.resource_type == "image" or request.url.endswith(".svg")
+    def __init__(self) -> None:
+        self._left_out: set[str] = set()
+        self._bytes = 0
+
+    @classmethod
+    async def of(cls, page: Page) -> Self:
+        counted, session = cls(), await page.context.new_cdp_session(page)
+        session.on("Network.requestWillBeSent", counted._note_request)
+        session.on("Network.dataReceived", counted._note_data)
+        await session.send("Network.enable")
+        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        return counted
+
+    def take_bytes(self) -> int:
+        """Since the last time."""
+        taken, self._bytes = self._bytes, 0
+        return taken
+
+    def _note_request(self, told: dict[str, Any]) -> None:
+        if told.get("type") in self.LEFT_OUT or told["request"]["url"].endswith(".svg"):
+            self._left_out.add(told["requestId"])
+
+    def _note_data(self, told: dict[str, Any]) -> None:
+        if told["requestId"] not in self._left_out:
+            self._bytes += told["encodedDataLength"]

@@ -1,10 +1,11 @@
 """Usage."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 from msgspec import UNSET, UnsetType
 
+from flowchat.billing import format_money
 from flowchat.domain import UsageDay
 
 
@@ -18,10 +19,10 @@ class Billable:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """In whole units of the currency. Zero as long as the tenant has no plan with prices."""
+    """In whole units of the currency, by the prices of the plan when it was used, before what the plan includes."""
 
-    amount: str = "0.0000"
-    currency: str = "usd"
+    amount: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class UsageView:
     pages_crawled: int
     chunks_embedded: int
     billable: Billable
-    cost: Cost = field(default_factory=Cost)
+    cost: Cost
     final: bool
     source: str | UnsetType | None = UNSET
     key: str | UnsetType | None = UNSET
@@ -53,6 +54,7 @@ class UsageView:
             pages_crawled=counts.pages_crawled,
             chunks_embedded=counts.chunks_embedded,
             billable=Billable(counts.billable_queries, counts.billable_pages),
+            cost=Cost(format_money(counts.cost_nano), day.currency),
             final=day.is_final,
             source=day.group_id if day.grouped_by == "source" else UNSET,
             key=day.group_id if day.grouped_by == "key" else UNSET,

@@ -1,0 +1,251 @@
+"""Plans, subscriptions and what is reported of them: the nouns of billing and its pure rules.
+
+Money is in nano, billionths of the one currency, so that sums are exact. Months are the calendar's, in UTC: quotas,
+rollups and Stripe's periods (which are anchored to the first of a month) then mean the same.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from flowchat.domain import UsageCounts
+
+Overage = Literal["metered", "stop"]
+Metric = Literal["queries", "pages"]
+SubscriptionStatus = Literal["trialing", "active", "past_due", "unpaid", "paused", "canceled"]
+StandingReason = Literal["", "trial_over", "past_due", "unpaid", "paused", "canceled"]
+MeterEventStatus = Literal["pending", "delivered", "parked", "dropped"]
+StripeEventStatus = Literal["pending", "done", "ignored", "failed"]
+
+NANO = 1_000_000_000
+METRICS: tuple[Metric, ...] = ("queries", "pages")
+WARN_AT_PERCENT = (80, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """In nano: of a month, of 1,000 billable queries and pages, and of a million tokens of billable answers."""
+
+    monthly_fee_nano: int = 0
+    per_1000_queries_nano: int = 0
+    per_1000_pages_nano: int = 0
+    per_million_tokens_in_nano: int = 0
+    per_million_tokens_out_nano: int = 0
+
+    def cost_nano(self, counts: UsageCounts) -> int:
+        """Of one deed, without the monthly fee. Each part is rounded to a billionth, half to even."""
+        cost = _part(counts.billable_queries, self.per_1000_queries_nano, 1000)
+        cost += _part(counts.billable_pages, self.per_1000_pages_nano, 1000)
+        if counts.billable_queries:
+            cost += _part(counts.tokens_in, self.per_million_tokens_in_nano, 1_000_000)
+            cost += _part(counts.tokens_out, self.per_million_tokens_out_nano, 1_000_000)
+        return cost
+
+
+def _part(quantity: int, price_nano: int, per: int) -> int:
+    return round(Decimal(quantity * price_nano) / per)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What operators offer. None among what is included: any number."""
+
+    id: str
+    slug: str
+    name: str
+    description: str = ""
+    features: tuple[str, ...] = ()
+    included_queries: int | None = None
+    included_pages: int | None = None
+    max_sources: int | None = None
+    overage: Overage = "metered"
+    trial_days: int = 0
+    prices: Prices = Prices()
+    is_public: bool = False
+    is_trial: bool = False
+    archived_at: str | None = None
+    created_at: str = ""
+
+    def included(self, metric: Metric) -> int | None:
+        """Of a month."""
+        return self.included_queries if metric == "queries" else self.included_pages
+
+    def hard_limit(self, metric: Metric) -> int | None:
+        """What a tenant can't get more of in a month; None: no such limit."""
+        return self.included(metric) if self.overage == "stop" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Of a tenant to a plan. `billed_from`: usage from then on is reported to Stripe; None: nothing is."""
+
+    tenant_id: str
+    plan_id: str
+    status: SubscriptionStatus
+    email: str = ""
+    started_at: str
+    trial_ends_at: str | None = None
+    past_due_at: str | None = None
+    cancels_at: str | None = None
+    renews_at: str | None = None
+    billed_from: str | None = None
+    stripe_customer: str | None = None
+    stripe_subscription: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a tenant is served. A read-only one keeps everything, but nothing of it changes and its keys don't
+    answer. `reason` says why, or, before it is read-only, what will make it so at `read_only_at`.
+    """
+
+    is_read_only: bool = False
+    reason: StandingReason = ""
+    read_only_at: str | None = None
+
+
+GOOD_STANDING = Standing()
+
+
+def standing_of(subscription: Subscription | None, moment: str, grace_days: int) -> Standing:
+    """At that moment (RFC 3339, UTC). `grace_days`: how long a payment may be due."""
+    if subscription is None or subscription.status == "active":
+        return GOOD_STANDING
+    match subscription.status:
+        case "trialing":
+            ends_at = subscription.trial_ends_at
+            return Standing(ends_at is not None and ends_at <= moment, "trial_over" if ends_at else "", ends_at)
+        case "past_due":
+            until = after_days(subscription.past_due_at or moment, grace_days)
+            return Standing(until <= moment, "past_due", until)
+        case reason:
+            return Standing(is_read_only=True, reason=reason)
+
+
+def after_days(moment: str, days: float) -> str:
+    """The moment (RFC 3339, UTC) that many days later."""
+    later = datetime.fromisoformat(moment) + timedelta(days=days)
+    return later.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def month_of(moment: str) -> str:
+    """YYYY-MM of a date or time in UTC."""
+    return moment[:7]
+
+
+def next_month(month: str) -> str:
+    """The date (YYYY-MM-DD) on which the month after YYYY-MM begins, at 00:00 UTC."""
+    first = date.fromisoformat(f"{month}-01")
+    return (first + timedelta(days=31)).replace(day=1).isoformat()
+
+
+def percent_used(used: int, included: int | None) -> int | None:
+    """Whole percent, rounded down; 100 of nothing. None where nothing is limited."""
+    if included is None:
+        return None
+    return 100 if included == 0 else 100 * used // included
+
+
+def crossed(before: int, after: int, included: int | None) -> list[int]:
+    """Which of WARN_AT_PERCENT the use has reached in going from `before` to `after`."""
+    if included is None:
+        return []
+    return [percent for percent in WARN_AT_PERCENT if 100 * before < percent * included <= 100 * after]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterEvent:
+    """What is reported to Stripe's meter: how many of one metric a tenant has used in one hour (YYYY-MM-DDTHH, UTC)."""
+
+    seq: int
+    identifier: str
+    tenant_id: str
+    stripe_customer: str
+    metric: Metric
+    hour: str
+    value: int
+    status: MeterEventStatus = "pending"
+    attempts: int = 0
+    unanswered_since: str | None = None
+    next_attempt_at: str | None = None
+    error: str | None = None
+    created_at: str = ""
+    delivered_at: str | None = None
+
+    @property
+    def timestamp(self) -> int:
+        """Its hour's last second, Unix time: a subscription that began within the hour then includes it."""
+        return int(datetime.fromisoformat(f"{self.hour}:00:00+00:00").timestamp()) + 3599
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeEvent:
+    """What Stripe has told. `body` is its JSON."""
+
+    id: str
+    type: str
+    body: str
+    status: StripeEventStatus = "pending"
+    attempts: int = 0
+    error: str | None = None
+    created_at: str = ""
+    received_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    id: str
+    tenant_id: str | None
+    recipient: str
+    subject: str
+    body: str
+    attempts: int = 0
+    next_attempt_at: str | None = None
+    error: str | None = None
+    created_at: str = ""
+    sent_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUp:
+    """Who wants an account. `state`: a link to confirm is good for one state; `tenant_id` once it is confirmed."""
+
+    id: str
+    email: str
+    name: str
+    state: str
+    address: str = ""
+    tenant_id: str | None = None
+    created_at: str = ""
+    confirmed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """To sign up, once. `email` '': whoever has the code; `plan_id` None: to the trial plan."""
+
+    id: str
+    email: str = ""
+    note: str = ""
+    plan_id: str | None = None
+    expires_at: str
+    tenant_id: str | None = None
+    created_at: str = ""
+    used_at: str | None = None
+
+
+def format_money(nano: int, places: int = 4) -> str:
+    """In whole units of the currency, rounded half to even: "0.1234"."""
+    return str((Decimal(nano) / NANO).quantize(Decimal(1).scaleb(-places)))
+
+
+def parse_money(text: str) -> int:
+    """The nano of a decimal such as "0.50". Raises ValueError for what is none, negative, or finer than a nano."""
+    try:
+        nano = Decimal(text) * NANO
+    except ArithmeticError:
+        raise ValueError(text) from None
+    if not nano.is_finite() or nano < 0 or nano != nano.to_integral_value():
+        raise ValueError(text)
+    return int(nano)

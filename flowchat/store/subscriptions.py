@@ -1,0 +1,68 @@
+"""What tenants have subscribed to: one subscription each, or none."""
+
+import sqlite3
+
+from flowchat.billing import Plan, Prices, Subscription
+from flowchat.domain import now
+from flowchat.store.database import Database, Row
+from flowchat.store.plans import plan_of
+
+_FIELDS = tuple(Subscription.__dataclass_fields__)
+_WITH_PLAN = "select p.* from subscriptions s join plans p on p.id = s.plan_id where s.tenant_id = ?"
+
+
+def put(conn: sqlite3.Connection, subscription: Subscription) -> None:
+    """Store it in place of the tenant's former one."""
+    values = {name: getattr(subscription, name) for name in _FIELDS} | {"updated_at": now()}
+    sets = ", ".join(f"{name} = excluded.{name}" for name in values if name != "tenant_id")
+    conn.execute(
+        f"insert into subscriptions ({', '.join(values)}) values ({', '.join(f':{name}' for name in values)})"  # noqa: S608 (our names)
+        f" on conflict (tenant_id) do update set {sets}",
+        values,
+    )
+
+
+def delete(conn: sqlite3.Connection, tenant_id: str) -> None:
+    """The tenant has no plan from now on."""
+    conn.execute("delete from subscriptions where tenant_id = ?", (tenant_id,))
+
+
+def find(conn: sqlite3.Connection, tenant_id: str) -> Subscription | None:
+    """A tenant's subscription as a transaction sees it."""
+    row = conn.execute("select * from subscriptions where tenant_id = ?", (tenant_id,)).fetchone()
+    return _subscription(row) if row else None
+
+
+def find_by_customer(conn: sqlite3.Connection, stripe_customer: str) -> Subscription | None:
+    row = conn.execute("select * from subscriptions where stripe_customer = ?", (stripe_customer,)).fetchone()
+    return _subscription(row) if row else None
+
+
+def plan_now(conn: sqlite3.Connection, tenant_id: str) -> Plan | None:
+    """The plan of a tenant as a transaction sees it; None: no quota, nothing billed."""
+    row = conn.execute(_WITH_PLAN, (tenant_id,)).fetchone()
+    return plan_of(row) if row else None
+
+
+def prices_now(conn: sqlite3.Connection, tenant_id: str) -> Prices | None:
+    plan = plan_now(conn, tenant_id)
+    return plan.prices if plan else None
+
+
+async def get(db: Database, tenant_id: str) -> Subscription | None:
+    row = await db.row("select * from subscriptions where tenant_id = ?", (tenant_id,))
+    return _subscription(row) if row else None
+
+
+async def plan_of_tenant(db: Database, tenant_id: str) -> Plan | None:
+    row = await db.row(_WITH_PLAN, (tenant_id,))
+    return plan_of(row) if row else None
+
+
+async def of_tenants(db: Database) -> dict[str, Subscription]:
+    """All of them by tenant id."""
+    return {row["tenant_id"]: _subscription(row) for row in await db.rows("select * from subscriptions")}
+
+
+def _subscription(row: Row) -> Subscription:
+    return Subscription(**{name: row[name] for name in _FIELDS})
