@@ -1,6 +1,7 @@
 """The nouns of FlowChat, as frozen dataclasses that every layer shares."""
 
 import secrets
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,9 +28,22 @@ DeliveryStatus = Literal["pending", "succeeded", "failed"]
 JobStatus = Literal["queued", "running", "succeeded", "failed", "canceled"]
 
 
+_numbering = threading.Lock()
+_last_number = 0
+
+
 def new_id(prefix: str) -> str:
-    """A prefixed id that sorts by its time of creation: 48 bits of milliseconds, 80 random bits (as in ULID)."""
-    number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    """A prefixed id that sorts by its time of creation: 48 bits of milliseconds, 80 random bits (as in ULID).
+
+    Of two that this process makes in one millisecond, the later one is the former plus one (ULID, "Monotonicity"): lists
+    show what was done last first.
+    """
+    global _last_number
+    with _numbering:
+        number = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+        if number >> 80 <= _last_number >> 80:
+            number = _last_number + 1
+        _last_number = number
     return prefix + "_" + "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
