@@ -35,8 +35,8 @@ _last_number = 0
 def new_id(prefix: str) -> str:
     """A prefixed id that sorts by its time of creation: 48 bits of milliseconds, 80 random bits (as in ULID).
 
-    Of two that this process makes in one millisecond, the later one is the former plus one (ULID, "Monotonicity"): lists
-    show what was done last first.
+    Of two that this process makes in one millisecond, the later one is the former plus one (ULID, "Monotonicity"):
+    lists show what was done last first.
     """
     global _last_number
     with _numbering:
