@@ -53,6 +53,27 @@ async def test_chart_totals_and_groups(tmp_path: Path) -> None:
         assert 'aria-current="true">7 days' in week and "<rect " not in week and "0 on each day, from" in week
 
 
+async def test_the_chart_divided_by_key_and_by_source(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served) as me:
+        tenant = await tenants.first(served.app.db)
+        assert tenant
+
+        def transaction(conn: Connection) -> None:
+            for number in range(6):
+                counts = UsageCounts(queries=10 - number, billable_queries=1)
+                usage.record(conn, tenant.id, counts, key_id=f"key_{number}", source_id=f"src_{number % 2}")
+            usage.record(conn, tenant.id, UsageCounts(pages_crawled=7), source_id="src_0")
+
+        await served.app.db.write(transaction)
+        by_key = (await me.get("/admin/usage?by=key")).text
+        today = now()[:10]
+        assert f"<title>{today}: key_0 10, key_1 9, key_2 8, key_3 7, others 11</title>" in by_key
+        assert '<li class="series-4">others</li>' in by_key
+        by_source = (await me.get("/admin/usage?by=source&show=pages")).text
+        assert f"<title>{today}: src_0 7, src_1 0</title>" in by_source
+        assert (await me.get("/admin/usage?by=colour")).status_code == 400
+
+
 async def test_a_period_of_ones_own(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, signed_in(served) as me:
         await used(served, {"2025-02-03": 5})

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Literal, TypeVar
 
@@ -23,6 +23,7 @@ from flowchat.web.admin.usage_figures import Measure, Sums
 from flowchat.web.current import appliance
 
 MOST_DAYS = 366
+_NOBODY: dict[UsageGroup, str] = {"source": "several sources at once, or none", "key": "without a key: crawls"}
 T = TypeVar("T")
 
 
@@ -33,9 +34,6 @@ class PeriodRequest(msgspec.Struct, frozen=True, kw_only=True):
     first: Date = msgspec.field(default="", name="from")
     last: Date = msgspec.field(default="", name="to")
     show: Measure = "questions"
-
-
-class CsvRequest(PeriodRequest, frozen=True, kw_only=True):
     by: Literal["", "source", "key"] = ""
 
 
@@ -47,6 +45,14 @@ async def usage_list() -> Response:
     with form:
         first, last = _period(asked)
         days = await _read(first, last)
+        groups = {by: await _groups(first, last, by) for by in _NOBODY}
+        source_names = {source.id: source.name for source in await _all(sources.list_page)}
+        key_names = {key.id: key.name or f"{key.prefix}…{key.last_four}" for key in await _all(keys.list_page)}
+        if asked.by:
+            named = _named(groups[asked.by], asked.by, source_names | key_names)
+            chart = usage_figures.chart_of_groups(named, first, last, asked.show)
+        else:
+            chart = usage_figures.chart(days, first, last, asked.show)
         return await shell.render(
             "admin/usage/list.html",
             asked=asked,
@@ -54,11 +60,12 @@ async def usage_list() -> Response:
             days=days,
             total=usage_figures.total(days),
             titles=usage_figures.TITLES,
-            chart=usage_figures.chart(days, first, last, asked.show),
-            by_source=await _sums(first, last, "source"),
-            by_key=await _sums(first, last, "key"),
-            source_names={source.id: source.name for source in await _all(sources.list_page)},
-            key_names={key.id: key.name or f"{key.prefix}…{key.last_four}" for key in await _all(keys.list_page)},
+            chart=chart,
+            by_source=_sums(groups["source"]),
+            by_key=_sums(groups["key"]),
+            nobody=_NOBODY,
+            source_names=source_names,
+            key_names=key_names,
         )
     return await shell.render("admin/usage/list.html", 422, asked=asked, form=form, days=[])
 
@@ -66,7 +73,7 @@ async def usage_list() -> Response:
 @blueprint.get("/usage.csv")
 @performs("usage.list")
 async def usage_csv() -> Response:
-    asked = shell.query(CsvRequest)
+    asked = shell.query(PeriodRequest)
     first, last = _period(asked)
     rows = await _read(first, last, asked.by or None)
     name = f"usage-{first}-{last}{f'-by-{asked.by}' if asked.by else ''}.csv"
@@ -102,11 +109,22 @@ async def _read(first: date, last: date, group_by: UsageGroup | None = None) -> 
     return rows
 
 
-async def _sums(first: date, last: date, group_by: UsageGroup) -> list[tuple[str, Sums]]:
-    """(id, sums) of each source or key, most questions first; '' for what was done without one."""
+async def _groups(first: date, last: date, group_by: UsageGroup) -> dict[str, list[UsageView]]:
+    """The days of each source or key by its id; '' for what was done without one."""
     groups: dict[str, list[UsageView]] = {}
     for row in await _read(first, last, group_by):
         groups.setdefault((row.source if group_by == "source" else row.key) or "", []).append(row)
+    return groups
+
+
+def _named(
+    groups: Mapping[str, list[UsageView]], group_by: UsageGroup, names: Mapping[str, str]
+) -> list[tuple[str, list[UsageView]]]:
+    return [(names.get(ident, ident) if ident else _NOBODY[group_by], rows) for ident, rows in groups.items()]
+
+
+def _sums(groups: Mapping[str, list[UsageView]]) -> list[tuple[str, Sums]]:
+    """(id, sums) of each source or key, most questions first."""
     sums = [(ident, usage_figures.total(rows)) for ident, rows in groups.items()]
     return sorted(sums, key=lambda pair: (-pair[1].queries, -pair[1].pages_crawled, pair[0]))
 

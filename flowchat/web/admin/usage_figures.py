@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Literal
 
 from flowchat.services.views.usage import UsageView
-from flowchat.web.admin.charts import Chart, Series, dates, draw
+from flowchat.web.admin.charts import Chart, Series, Show, dates, draw
 
 Measure = Literal["questions", "billable", "pages", "tokens", "cost"]
 
+MOST_GROUPS = 4  # so many colours, and one for the others
 TITLES: dict[Measure, str] = {
     "questions": "Questions",
     "billable": "Billable",
@@ -65,7 +66,23 @@ def chart(days: Iterable[UsageView], first: date, last: date, measure: Measure) 
     """One bar for each day of the period."""
     used = list(days)
     series = [Series(name, {day.date: amount(day) for day in used}) for name, amount in MEASURES[measure].items()]
-    return draw("usage", TITLES[measure], dates(first, last), series, _amount if measure == "cost" else _number)
+    return draw("usage", TITLES[measure], dates(first, last), series, _show(measure))
+
+
+def chart_of_groups(groups: Iterable[tuple[str, list[UsageView]]], first: date, last: date, measure: Measure) -> Chart:
+    """As `chart`, each bar divided among the groups, (name, days) each: the MOST_GROUPS that have most, and others."""
+    parts = MEASURES[measure].values()
+    amounts = [(name, {day.date: sum(part(day) for part in parts) for day in days}) for name, days in groups]
+    ranked = sorted(amounts, key=lambda group: (-sum(group[1].values()), group[0]))
+    series = [Series(name, values) for name, values in ranked[:MOST_GROUPS]]
+    if rest := ranked[MOST_GROUPS:]:
+        days = sorted({day for _, values in rest for day in values})
+        series.append(Series("others", {day: sum(values.get(day, 0) for _, values in rest) for day in days}))
+    return draw("usage", TITLES[measure], dates(first, last), series, _show(measure))
+
+
+def _show(measure: Measure) -> Show:
+    return _amount if measure == "cost" else _number
 
 
 def _amount(cost: float) -> str:
