@@ -293,6 +293,8 @@ async def _go_live(build: Build) -> bool:
 
     def transaction(conn: Connection) -> bool:
         _hold(conn, build)
+        if jobs.is_to_be_canceled(conn, build.job.id):
+            raise Canceled("asked for just before it was done")
         job = replace(build.job, version_id=build.version.id)
         jobs.set_progress(conn, job.id, build.progress)
         ending.go_live(conn, build.version, job, build.source, build.progress)

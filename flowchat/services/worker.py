@@ -105,6 +105,8 @@ async def _do(app: Appliance, lease: _Lease, net: _Net) -> None:
         if from_outside:
             raise
     except pipeline.Canceled:
+        if not lease.lost_by:  # the work has seen it before the watch
+            await _look_at_job(app, lease)
         await _let_go(app, lease)
     except SiteFault as error:
         await _end(app, lease, "failed", error.message, is_fetched=False)

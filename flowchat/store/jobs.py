@@ -106,6 +106,11 @@ def request_cancel(conn: sqlite3.Connection, job_id: str) -> None:
     conn.execute("update jobs set cancel_requested = 1 where id = ? and status in ('queued', 'running')", (job_id,))
 
 
+def is_to_be_canceled(conn: sqlite3.Connection, job_id: str) -> bool:
+    row = conn.execute("select cancel_requested from jobs where id = ?", (job_id,)).fetchone()
+    return bool(row and row["cancel_requested"])
+
+
 def active_id(conn: sqlite3.Connection, source_id: str) -> str | None:
     row = conn.execute(
         "select id from jobs where source_id = ? and status in ('queued', 'running')", (source_id,)

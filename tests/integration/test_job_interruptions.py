@@ -134,6 +134,24 @@ async def test_cancel(tmp_path: Path, small_batches: None, monkeypatch: pytest.M
             await jobs.cancel(app, actor, job.id)
 
 
+async def test_cancel_in_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is done before anybody looks whether it is to be canceled: its version must not go live."""
+    monkeypatch.setattr(worker, "LOOK_AT_JOB_S", 600.0)
+    embedder = FakeEmbedder()
+    async with site(chain(3)) as server, running(tmp_path, fake_engines(embedder=embedder)) as app:
+        actor = await operator(app)
+        _, job = await sources.create(app, actor, NewSource(server.url + "/", slug="site"))
+        loop = asyncio.get_running_loop()
+
+        def cancel() -> None:
+            asyncio.run_coroutine_threadsafe(jobs.cancel(app, actor, job.id), loop).result()
+
+        embedder.before_embedding = cancel
+        ended = await finished(app, job)
+        assert (ended.status, (await source_of(app, job)).live_version) == ("canceled", None)
+        assert await check(app.db) == []
+
+
 async def test_what_another_extractor_began_is_begun_anew(tmp_path: Path, small_batches: None) -> None:
     embedder = FakeEmbedder()
     async with site(chain()) as server, running(tmp_path, fake_engines(embedder=embedder)) as app:
