@@ -98,6 +98,14 @@ async def test_the_stream_ends_with_the_session(tmp_path: Path) -> None:
             assert "event: over" not in [line async for line in response.aiter_lines()]
 
 
+async def test_the_stream_ends_when_its_job_is_deleted(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, signed_in(served) as me, site(chain(4)) as server:
+        job = await queued(served, me, server.url)
+        async with me.client.stream("GET", f"{JOBS}/{job}/live") as response:
+            await served.app.db.write(lambda conn: conn.execute("delete from jobs"))
+            assert "event: over" in [line async for line in response.aiter_lines()]
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
 async def test_who_may_not_touch_a_job(tmp_path: Path, verb: str) -> None:
     async with serving(tmp_path) as served, signed_in(served) as me, signed_in(served, "viewer") as viewer:

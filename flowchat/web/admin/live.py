@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from quart import Response
 
+from flowchat.errors import NotFound
 from flowchat.services import sessions
 from flowchat.web import auth
 from flowchat.web.admin import cookies
@@ -18,7 +19,7 @@ State = TypeVar("State")
 
 
 async def follow(look: Callable[[], Awaitable[State]], is_going_on: Callable[[State], bool]) -> Response:
-    """Server-sent events: `changed` at first and whenever `look` returns something else, `over` when it is.
+    """Server-sent events: `changed` at first and whenever `look` returns something else, `over` when it is or is gone.
 
     The stream ends with the session, too, and when FlowChat stops. What `look` raises at first is the answer.
     """
@@ -34,7 +35,12 @@ async def follow(look: Callable[[], Awaitable[State]], is_going_on: Callable[[St
             if await sessions.find(app, token, client, is_use=False) is None:
                 return
             silent_s += LOOK_EVERY_S
-            if (now := await look()) != state:
+            try:
+                now = await look()
+            except NotFound:  # it was deleted meanwhile: the page asks once more, and says so
+                yield _event("over")
+                return
+            if now != state:
                 state, silent_s = now, 0
                 yield _event("changed")
             elif silent_s >= SILENCE_S:
