@@ -247,7 +247,7 @@ async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlR
     return await _job(app, job_id)
 
 
-@operation("sources.revoke", "write")
+@operation("sources.revoke", "write", while_read_only=True)
 async def revoke(app: Context, actor: Actor, id_or_slug: str) -> Source:
     """Stop a source from answering, at once and for good; its content is deleted in the background.
 
@@ -265,7 +265,7 @@ async def revoke(app: Context, actor: Actor, id_or_slug: str) -> Source:
     return await get(app, actor, source_id)
 
 
-@operation("sources.delete", "write")
+@operation("sources.delete", "write", while_read_only=True)
 async def delete(app: Context, actor: Actor, id_or_slug: str) -> None:
     """Revoke a source and remove it from every list. Its slug is free at once. Raises NotFound."""
 
