@@ -76,3 +76,14 @@ def _check_signature(body: bytes, signature: str, secrets: list[str]) -> None:
         except (library.SignatureVerificationError, UnicodeDecodeError) as error:
             reason = str(error)
     raise FlowChatError("bad_signature", f"This is not from Stripe, or too old: {reason}.", param="Stripe-Signature")
+
+
+async def meter_errors(stripe: Stripe, event_id: str) -> list[tuple[str, str]]:
+    """What the event of METER_EVENTS tells: (what request, why it was refused). They are samples: there may be more."""
+    with failures():
+        event = (await stripe.api.v2.core.events.retrieve_async(event_id)).to_dict()
+    return [
+        (sample["request"]["identifier"], f"{sample.get('error_message') or kind['code']}")
+        for kind in event["data"]["reason"]["error_types"]
+        for sample in kind["sample_errors"]
+    ]
