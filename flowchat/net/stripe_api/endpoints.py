@@ -68,14 +68,14 @@ def verify(body: bytes, signature: str, secrets: list[str]) -> StripeEvent:
 
 
 def _check_signature(body: bytes, signature: str, secrets: list[str]) -> None:
-    reason = "there is no secret"
+    reason = "FLOWCHAT_STRIPE_WEBHOOK_SECRET is not set."
     for secret in secrets:
         try:
             library.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_S)
             return
         except (library.SignatureVerificationError, UnicodeDecodeError) as error:
             reason = str(error)
-    raise FlowChatError("bad_signature", f"This is not from Stripe, or too old: {reason}.", param="Stripe-Signature")
+    raise FlowChatError("bad_signature", f"This is not known to be from Stripe: {reason}", status=401)
 
 
 async def meter_errors(stripe: Stripe, event_id: str) -> list[tuple[str, str]]:
