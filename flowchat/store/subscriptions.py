@@ -39,11 +39,6 @@ def find(conn: sqlite3.Connection, tenant_id: str) -> Subscription | None:
     return subscription_of(row) if row else None
 
 
-def find_by_customer(conn: sqlite3.Connection, stripe_customer: str) -> Subscription | None:
-    row = conn.execute("select * from subscriptions where stripe_customer = ?", (stripe_customer,)).fetchone()
-    return subscription_of(row) if row else None
-
-
 def plan_now(conn: sqlite3.Connection, tenant_id: str) -> Plan | None:
     """The plan of a tenant as a transaction sees it; None: no quota, nothing billed."""
     row = conn.execute(_WITH_PLAN, (tenant_id,)).fetchone()
@@ -73,6 +68,11 @@ async def with_plans(db: Database, tenant_ids: Collection[str]) -> dict[str, tup
         (json.dumps(list(tenant_ids)),),
     )
     return {row["tenant_id"]: (subscription_of(row), plan_of(row)) for row in rows}
+
+
+async def tenant_of_customer(db: Database, stripe_customer: str) -> str | None:
+    row = await db.row("select tenant_id from subscriptions where stripe_customer = ?", (stripe_customer,))
+    return row["tenant_id"] if row else None
 
 
 def subscription_of(row: Row) -> Subscription:
