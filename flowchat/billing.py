@@ -168,10 +168,15 @@ class MeterEvent:
     status: MeterEventStatus = "pending"
     attempts: int = 0
     unanswered_since: str | None = None
+    last_attempt_at: str | None = None
     next_attempt_at: str | None = None
     error: str | None = None
     created_at: str = ""
     delivered_at: str | None = None
+
+    @property
+    def id(self) -> str:
+        return f"mev_{self.seq:016}"
 
     @property
     def timestamp(self) -> int:

@@ -86,14 +86,16 @@ create table meter_events (
     status text not null check (status in ('pending', 'delivered', 'parked', 'dropped')),
     attempts integer not null default 0,
     unanswered_since text, -- the first attempt of which nobody knows whether Stripe has taken it
+    last_attempt_at text,
     next_attempt_at text,
     error text,
     created_at text not null,
-    delivered_at text
+    delivered_at text -- when Stripe took it; its meter may refuse it later
 ) strict;
 create index meter_events_due on meter_events (next_attempt_at) where status = 'pending';
-create index meter_events_by_tenant on meter_events (tenant_id, seq);
-create index meter_events_parked on meter_events (seq) where status = 'parked';
+create index meter_events_by_hour on meter_events (hour, tenant_id, metric);
+create index meter_events_by_status on meter_events (status, seq);
+create index usage_ledger_reported on usage_ledger (reported_in) where reported_in is not null;
 
 -- The inbox from Stripe. An event only says where to look: its subscription is fetched as it is now.
 create table stripe_events (

@@ -1,0 +1,149 @@
+"""Reports usage to Stripe: each billable answer and page once, from an outbox of one event per tenant, metric and hour.
+
+Stripe knows an identifier for a day. So what it may have taken without saying so is sent again, under the same
+identifier, only within 23 hours; after that the event is parked, until `reconciliation` has asked Stripe what it has.
+"""
+
+import asyncio
+import logging
+import random
+from dataclasses import replace
+
+from flowchat.billing import MeterEvent, after_days
+from flowchat.domain import now
+from flowchat.net.stripe_api import meters
+from flowchat.net.stripe_api.client import TIMEOUT_S, Refused, Stripe, StripeFailure, Unanswered
+from flowchat.services.context import Context
+from flowchat.store import meter_events
+from flowchat.store.database import Connection
+
+SEAL_AFTER_S = 60  # from an hour's end; what comes later is an event of its own
+SEAL_AT_ONCE = 100  # hours of tenants in one transaction: chats wait for it
+UNANSWERED_DAYS = 23 / 24
+OLDEST_DAYS = 34  # Stripe takes 35
+PAUSES_S = (10, 60, 5 * 60, 15 * 60, 30 * 60, 3600)  # after so many attempts
+JITTER = 0.1
+MAX_RETRY_AFTER_S = 3600
+LEASE_S = 2 * TIMEOUT_S  # of an attempt: then another process may make the next one
+AT_ONCE = 8
+LOOK_S = 15.0
+
+log = logging.getLogger(__name__)
+
+
+async def seal(app: Context) -> int:
+    """Make events of what was used in hours that have ended; returns how many."""
+    made = 0
+    while new := await app.db.write(lambda conn: seal_until(conn, now(-SEAL_AFTER_S)[:13])):
+        made += new
+    return made
+
+
+def seal_until(conn: Connection, before: str, tenant_id: str | None = None) -> int:
+    """Of usage before that time, of one tenant or of all; returns how many. Call it until there is none."""
+    sealed = meter_events.unsealed(conn, before, SEAL_AT_ONCE, tenant_id)
+    for event in sealed:
+        seq = meter_events.insert(conn, event, max(now(), _ended(event.hour)))
+        marked = meter_events.mark(conn, event, seq, before)
+        if marked != event.value:
+            raise RuntimeError(f"{marked} {event.metric} of {event.tenant_id} in {event.hour}, not {event.value}")
+    return len(sealed)
+
+
+def _ended(hour: str) -> str:
+    """Stripe takes nothing that lies in the future."""
+    return f"{hour}:59:59.999Z"
+
+
+class Reporter:
+    """Reports what is due: `run()` in the process that holds the data folder, `report_due()` in any."""
+
+    def __init__(self, app: Context, stripe: Stripe) -> None:
+        self._app = app
+        self._stripe = stripe
+
+    async def run(self) -> None:
+        """Until it is cancelled. Nothing that fails ends it."""
+        while True:
+            try:
+                await seal(self._app)
+                await self.report_due()
+            except Exception:
+                log.exception("reporting usage to Stripe failed; it is tried again in %s s", LOOK_S)
+            await asyncio.sleep(LOOK_S)
+
+    async def report_due(self) -> None:
+        """All that is due, or so much until Stripe turns out not to be there."""
+        while due := await meter_events.due(self._app.db, now(), AT_ONCE):
+            answered = await asyncio.gather(*(self._report(seq) for seq in due))
+            if not any(answered):
+                return
+
+    async def _report(self, seq: int) -> bool:
+        """Whether the event is no longer due, for whatever reason."""
+        event = await self._app.db.write(lambda conn: _begin(conn, seq))
+        if event is None:
+            return True
+        try:
+            await meters.report(self._stripe, event)
+        except StripeFailure as failure:
+            await self._keep(event, failure)
+            return isinstance(failure, Refused)
+        await self._app.db.write(lambda conn: meter_events.deliver(conn, seq, now()))
+        return True
+
+    async def _keep(self, event: MeterEvent, failure: StripeFailure) -> None:
+        is_answered = not isinstance(failure, Unanswered)
+        # It was claimed as if there would be no answer.
+        since = None if is_answered and event.unanswered_since == event.last_attempt_at else event.unanswered_since
+        due = now(next_pause_s(event.attempts, failure.retry_after_s))
+
+        def transaction(conn: Connection) -> None:
+            if isinstance(failure, Refused):
+                park(conn, replace(event, unanswered_since=since), failure.message)
+            else:
+                meter_events.postpone(conn, event.seq, due, failure.message, since)
+
+        await self._app.db.write(transaction)
+
+
+def _begin(conn: Connection, seq: int) -> MeterEvent | None:
+    """The event, claimed for an attempt; None if it is parked, or somebody else's."""
+    event = meter_events.find(conn, seq)
+    if event is None or event.status != "pending":
+        return None
+    if reason := why_park(event, now()):
+        park(conn, event, reason)
+        return None
+    return meter_events.claim(conn, seq, now(), now(LEASE_S))
+
+
+def why_park(event: MeterEvent, moment: str) -> str | None:
+    """Why a pending event must not be sent any more."""
+    if event.unanswered_since is not None and event.unanswered_since <= after_days(moment, -UNANSWERED_DAYS):
+        return "Stripe has not answered for 23 hours: nobody knows whether it has taken this."
+    if is_too_old(event, moment):
+        return "It is more than 34 days old, and Stripe takes nothing older than 35."
+    return None
+
+
+def is_too_old(event: MeterEvent, moment: str) -> bool:
+    return _ended(event.hour) <= after_days(moment, -OLDEST_DAYS)
+
+
+def park(conn: Connection, event: MeterEvent, reason: str) -> None:
+    meter_events.park(conn, event.seq, reason, event.unanswered_since)
+    log.warning(
+        "usage of tenant %s waits for `flowchat billing reconcile`: the meter event %s (%s %s) is parked. %s",
+        event.tenant_id,
+        event.identifier,
+        event.value,
+        event.metric,
+        reason,
+    )
+
+
+def next_pause_s(attempts: int, retry_after_s: float | None) -> float:
+    """How long to wait after so many attempts. Never shorter than Stripe asks for."""
+    pause_s = PAUSES_S[min(attempts, len(PAUSES_S)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+    return max(pause_s, min(retry_after_s or 0, MAX_RETRY_AFTER_S))
