@@ -22,6 +22,7 @@ from flowchat.engines.priority import BulkGate
 from flowchat.errors import Conflict, FlowChatError
 from flowchat.net.appliance import wait_until_live
 from flowchat.net.openai_stream import stream_chat
+from flowchat.net.stripe_api.client import connect
 from flowchat.net.webhook import Sender
 from flowchat.services import (
     accounts,
@@ -32,12 +33,15 @@ from flowchat.services import (
     retention,
     sessions,
     startup,
+    stripe_inbox,
     tenants,
     worker,
 )
 from flowchat.services.context import Appliance, Context
 from flowchat.services.delivery import Deliverer
+from flowchat.services.metering import Reporter
 from flowchat.services.revocations import FOLLOW_S
+from flowchat.services.stripe_inbox import Inbox
 from flowchat.settings import Settings
 from flowchat.store.database import open_database
 from flowchat.store.migrate import is_current, migrate
@@ -249,6 +253,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
         app.wake_delivery = deliverer.wake
         queue.start(app)
         background = [
+            asyncio.create_task(_work_with_stripe(app)),
             asyncio.create_task(deliverer.run()),
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: events.delete_old(app))),
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: retention.delete_old(app))),
@@ -273,6 +278,16 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             await app.runs.stop_all()
             await _end(serving)
             await asyncio.to_thread(queue.stop)
+
+
+async def _work_with_stripe(app: Appliance) -> None:
+    """Report usage and take in what Stripe tells, where there is a key."""
+    if not app.settings.stripe_api_key:
+        return
+    async with connect(app.settings) as stripe, asyncio.TaskGroup() as group:
+        group.create_task(Reporter(app, stripe).run())
+        group.create_task(Inbox(app, stripe).run())
+        group.create_task(again_and_again(DELETE_OLD_S, lambda: stripe_inbox.delete_old(app)))
 
 
 def _hypercorn(listener: socket.socket) -> Config:

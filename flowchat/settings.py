@@ -116,7 +116,7 @@ class Settings:
         "https://api.stripe.com", "Address of Stripe's API; `flowchat billing fake` is one."
     )
     stripe_webhook_secret: str = _setting(
-        "", "Secret (whsec_…) of Stripe's webhook endpoint at /v1/stripe/events.", secret=True
+        "", "Secrets (whsec_…) of Stripe's webhook endpoints at /v1/stripe/events, comma-separated.", secret=True
     )
     hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")

@@ -2,7 +2,7 @@
 
 from flowchat.engines.registry import installed, load_registry
 from flowchat.settings import Settings
-from flowchat.store import chunks, usage, versions
+from flowchat.store import chunks, meter_events, usage, versions
 from flowchat.store.database import Database
 
 
@@ -10,7 +10,13 @@ async def check(db: Database) -> list[str]:
     """What is wrong, one sentence each; empty if all is well. Right beside a running appliance, too."""
     missing = await chunks.count_missing(db)
     problems = [f"{number} {what}" for what, number in missing.items() if number]
-    return problems + await versions.faults(db) + await usage.faults(db) + await db.integrity_faults()
+    return (
+        problems
+        + await versions.faults(db)
+        + await usage.faults(db)
+        + await meter_events.faults(db)
+        + await db.integrity_faults()
+    )
 
 
 def check_models(settings: Settings) -> list[str]:

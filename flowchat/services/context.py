@@ -27,7 +27,8 @@ MAX_PREVIEWS = 2  # looks at sites at once: each parses pages beside the searche
 class Context:
     """Enough to read and change what is stored. `wake(job_id)` tells a worker; the jobs table is the truth.
 
-    `wake_delivery()`, after a transaction that recorded an event, only makes its webhooks quicker.
+    `wake_delivery()`, after a transaction that recorded an event, only makes its webhooks quicker. `syncing` is held
+    while a subscription is fetched from Stripe and stored.
     """
 
     settings: Settings
@@ -35,6 +36,7 @@ class Context:
     wake: Callable[[str], None]
     wake_delivery: Callable[[], None] = field(default=lambda: None)
     revocations: Revocations = field(init=False)
+    syncing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
         self.revocations = Revocations(self.settings.data_dir)

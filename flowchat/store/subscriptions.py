@@ -33,11 +33,6 @@ def find(conn: sqlite3.Connection, tenant_id: str) -> Subscription | None:
     return _subscription(row) if row else None
 
 
-def find_by_customer(conn: sqlite3.Connection, stripe_customer: str) -> Subscription | None:
-    row = conn.execute("select * from subscriptions where stripe_customer = ?", (stripe_customer,)).fetchone()
-    return _subscription(row) if row else None
-
-
 def plan_now(conn: sqlite3.Connection, tenant_id: str) -> Plan | None:
     """The plan of a tenant as a transaction sees it; None: no quota, nothing billed."""
     row = conn.execute(_WITH_PLAN, (tenant_id,)).fetchone()
@@ -57,6 +52,11 @@ async def get(db: Database, tenant_id: str) -> Subscription | None:
 async def plan_of_tenant(db: Database, tenant_id: str) -> Plan | None:
     row = await db.row(_WITH_PLAN, (tenant_id,))
     return plan_of(row) if row else None
+
+
+async def tenant_of_customer(db: Database, stripe_customer: str) -> str | None:
+    row = await db.row("select tenant_id from subscriptions where stripe_customer = ?", (stripe_customer,))
+    return row["tenant_id"] if row else None
 
 
 async def of_tenants(db: Database) -> dict[str, Subscription]:

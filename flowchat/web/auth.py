@@ -52,7 +52,16 @@ async def actor() -> Actor:
 
 def count_by_address() -> None:
     """One more request by nobody in particular. Raises FlowChatError `rate_limited`."""
-    limits.count([Policy("refused", visitor_of(client_address()), appliance().settings.calls_per_minute)])
+    limits.count([_by_address()])
+
+
+def follow_by_address() -> None:
+    """A request that does not count as long as nobody refuses it."""
+    limits.follow([_by_address()])
+
+
+def _by_address() -> Policy:
+    return Policy("refused", visitor_of(client_address()), appliance().settings.calls_per_minute)
 
 
 def client_address() -> str:

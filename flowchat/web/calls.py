@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from flowchat.services import (  # noqa: F401 (importing a service registers its operations)
     audit_log,
+    billing_checkout,
     chat,
     conversations,
     curated_answers,
@@ -17,11 +18,13 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     feedback,
     jobs,
     keys,
+    meter_events,
     models,
     owners,
     pages,
     playground,
     questions,
+    reconciliation,
     settings_list,
     source_preview,
     sources,
@@ -34,6 +37,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
 )
 from flowchat.services.lists import Listed
 from flowchat.services.operations import OPERATIONS, Operation
+from flowchat.services.views.billing import DestinationView, MeterEventView, PlanChangeView, ReconciliationView
 from flowchat.services.views.chat import AnswerView
 from flowchat.services.views.content import (
     ChangedTextView,
@@ -121,6 +125,7 @@ class Call:
 
 _DOCUMENTS = "/v1/sources/{source}/documents"
 _DELIVERY = "/v1/webhooks/{webhook}/deliveries/{id}"
+_OF_STRIPE = (409, 502, 503, 504)
 
 CALLS = (
     Call("GET", "/v1/sources", "sources.list", SourceView),
@@ -202,6 +207,11 @@ CALLS = (
     Call("GET", "/v1/models", "models.list", ModelView),
     Call("POST", "/v1/models/{model}/pull", "models.pull", ModelView, 202, problems=(409,)),
     Call("GET", "/v1/settings", "settings.list", SettingView),
+    Call("POST", "/v1/billing/checkout", "billing.checkout", DestinationView, 201, problems=(404, *_OF_STRIPE)),
+    Call("POST", "/v1/billing/portal", "billing.portal", DestinationView, 201, problems=_OF_STRIPE),
+    Call("POST", "/v1/billing/plan", "billing.change_plan", PlanChangeView, problems=(404, *_OF_STRIPE)),
+    Call("GET", "/v1/billing/events", "meter_events.list", MeterEventView),
+    Call("POST", "/v1/billing/reconcile", "billing.reconcile", ReconciliationView, problems=_OF_STRIPE),
     Call("GET", "/v1/webhooks", "webhooks.list", WebhookView),
     Call("POST", "/v1/webhooks", "webhooks.create", CreatedWebhookView, 201, "/v1/webhooks/{id}", (409,)),
     Call("GET", "/v1/webhooks/{webhook}", "webhooks.get", WebhookView),

@@ -31,6 +31,8 @@ TAGS = {
     "keys": "Widget keys for pages, and secret keys for this API.",
     "usage": "What was done and what of it is billed, by day.",
     "statistics": "How answers turned out, by day: refusals, verified sentences, times.",
+    "billing": "Subscribing, paying, and what Stripe is told of usage.",
+    "meter_events": "Usage on its way to Stripe. Needs the scope `operator`.",
     "webhooks": "Endpoints of yours that FlowChat tells about events.",
     "deliveries": "Attempts to tell an endpoint about an event.",
     "events": "What endpoints are told of.",
@@ -125,8 +127,9 @@ _PROBLEMS = {
     422: ("IdempotencyKeyReused", "The `Idempotency-Key` was sent with another request."),
     429: ("TooManyRequests", "Too many requests in a minute, or a cap or quota is used up."),
     500: ("InternalError", "Something went wrong inside FlowChat; its log tells more under the request id."),
-    503: ("Unavailable", "The machine is full, restarting, or a model is missing."),
-    504: ("Timeout", "The answer took too long."),
+    502: ("BadGateway", "Stripe refuses this."),
+    503: ("Unavailable", "The machine is full, restarting, a model is missing, or Stripe can't be reached."),
+    504: ("Timeout", "The answer, or Stripe's, took too long."),
 }
 _MORE_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 

@@ -9,11 +9,13 @@ from quart import Quart, Request, request
 from quart.asgi import ASGIHTTPConnection
 
 from flowchat.errors import FlowChatError
+from flowchat.services.stripe_setup import EVENTS_PATH
 from flowchat.services.uploads import Upload, UploadedFile
 from flowchat.web.calls import CALLS
 
 FILES_FIELD = "file"
 ADMIN_PATHS = ("/admin/sources/{source}/documents",)
+MAX_EVENT_BYTES = 256 * 1024  # of Stripe's: its signature can only be checked once all of it is here
 DROP_S = 5.0  # a refused body is read no longer than this
 
 
@@ -34,6 +36,8 @@ def request_class(max_bytes: int) -> type[Request]:
         def __init__(self, method: str, scheme: str, path: str, *args: Any, **options: Any) -> None:
             self.small_bytes = options["max_content_length"]
             self.admitted = asyncio.Event()
+            if (method, path) == ("POST", EVENTS_PATH):
+                self.small_bytes = options["max_content_length"] = MAX_EVENT_BYTES
             if method == "POST" and any(pattern.fullmatch(path) for pattern in paths):
                 options["max_content_length"] = max_bytes
             else:

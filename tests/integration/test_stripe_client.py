@@ -1,4 +1,4 @@
-"""What Stripe's answers, and their absence, mean for whoever would try again. The fake of Stripe has tests of its own."""
+"""What Stripe's answers, and their absence, mean for whoever would try again. (Its fake has tests of its own.)"""
 
 import asyncio
 import json

@@ -68,11 +68,22 @@ def verify(body: bytes, signature: str, secrets: list[str]) -> StripeEvent:
 
 
 def _check_signature(body: bytes, signature: str, secrets: list[str]) -> None:
-    reason = "there is no secret"
+    reason = "FLOWCHAT_STRIPE_WEBHOOK_SECRET is not set."
     for secret in secrets:
         try:
             library.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_S)
             return
         except (library.SignatureVerificationError, UnicodeDecodeError) as error:
             reason = str(error)
-    raise FlowChatError("bad_signature", f"This is not from Stripe, or too old: {reason}.", param="Stripe-Signature")
+    raise FlowChatError("bad_signature", f"This is not known to be from Stripe: {reason}", status=401)
+
+
+async def meter_errors(stripe: Stripe, event_id: str) -> list[tuple[str, str]]:
+    """What the event of METER_EVENTS tells: (what request, why it was refused). They are samples: there may be more."""
+    with failures():
+        event = (await stripe.api.v2.core.events.retrieve_async(event_id)).to_dict()
+    return [
+        (sample["request"]["identifier"], f"{sample.get('error_message') or kind['code']}")
+        for kind in event["data"]["reason"]["error_types"]
+        for sample in kind["sample_errors"]
+    ]

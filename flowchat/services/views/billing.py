@@ -1,10 +1,35 @@
-"""What is reported to Stripe."""
+"""Subscribing at Stripe, and what Stripe is told of usage."""
 
 from dataclasses import dataclass
 from typing import Self
 
-from flowchat.billing import MeterEvent, MeterEventStatus, Metric
+from flowchat.billing import MeterEvent, MeterEventStatus, Metric, Plan, Subscription, SubscriptionStatus
 from flowchat.services.reconciliation import Line, LineState, Reconciliation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationView:
+    """A page of Stripe's that is good for a while: send the person who pays there."""
+
+    url: str
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        return cls(url=url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChangeView:
+    """The plan that the tenant has now, by its slug."""
+
+    plan: str
+    status: SubscriptionStatus
+    renews_at: str | None
+
+    @classmethod
+    def of(cls, changed: tuple[Plan, Subscription]) -> Self:
+        plan, subscription = changed
+        return cls(plan=plan.slug, status=subscription.status, renews_at=subscription.renews_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     sign_in,
     source_content,
     sources,
+    stripe,
+    subscribing,
     tenant,
     tenants,
     usage,

@@ -7,6 +7,13 @@ _TOLD = 80  # characters of what somebody entered
 
 # Operation: (what was done, the field of the entry's details that names the thing).
 WORDS: dict[str, tuple[str, str]] = {
+    "billing.change_plan": ("Changed the plan", "plan"),
+    "billing.checkout": ("Went to Stripe to subscribe", "plan"),
+    "billing.customer": ("Became a customer at Stripe", ""),
+    "billing.portal": ("Opened Stripe's portal", ""),
+    "billing.reconcile": ("Compared usage with Stripe", ""),
+    "billing.set_up": ("Set up at Stripe what plans cost", ""),
+    "billing.update": ("Stripe changed the subscription", "status"),
     "conversations.delete": ("Erased a conversation", ""),
     "conversations.erase": ("Erased all that a visitor asked", ""),
     "conversations.expire": ("Deleted old conversations", ""),
@@ -25,6 +32,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "keys.revoke": ("Revoked a key", ""),
     "keys.rotate": ("Gave a key a new secret", ""),
     "keys.update": ("Changed a key", ""),
+    "meter_events.park": ("Stripe's meter refused usage", "reason"),
     "models.pull": ("Pulled a model", ""),
     "password.change": ("Changed their password", ""),
     "password.reset": ("Chose a new password by a link", ""),

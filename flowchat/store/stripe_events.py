@@ -1,0 +1,65 @@
+"""The inbox of what Stripe has told."""
+
+import sqlite3
+
+from flowchat.billing import StripeEvent, StripeEventStatus
+from flowchat.store.database import Database, Row
+
+_FIELDS = tuple(StripeEvent.__dataclass_fields__)
+
+
+def insert(conn: sqlite3.Connection, event: StripeEvent) -> bool:
+    """Due at once; False if it is known already."""
+    added = conn.execute(
+        "insert into stripe_events (id, type, body, status, next_attempt_at, created_at, received_at)"
+        " values (?, ?, ?, 'pending', ?, ?, ?) on conflict do nothing",
+        (event.id, event.type, event.body, event.received_at, event.created_at, event.received_at),
+    )
+    return bool(added.rowcount)
+
+
+def finish(conn: sqlite3.Connection, event_id: str, status: StripeEventStatus, error: str | None = None) -> None:
+    conn.execute(
+        "update stripe_events set status = ?, error = ?, attempts = attempts + 1, next_attempt_at = null where id = ?",
+        (status, error, event_id),
+    )
+
+
+def postpone(conn: sqlite3.Connection, event_id: str, due: str, error: str) -> None:
+    conn.execute(
+        "update stripe_events set attempts = attempts + 1, next_attempt_at = ?, error = ? where id = ?",
+        (due, error, event_id),
+    )
+
+
+def delete_old(conn: sqlite3.Connection, before: str, limit: int) -> int:
+    """At most `limit` events of before that time that are over; returns how many."""
+    return conn.execute(
+        "delete from stripe_events where id in"
+        " (select id from stripe_events where received_at < ? and status <> 'pending' order by received_at limit ?)",
+        (before, limit),
+    ).rowcount
+
+
+async def due(db: Database, moment: str, limit: int) -> list[StripeEvent]:
+    """Longest due first."""
+    rows = await db.rows(
+        "select * from stripe_events where status = 'pending' and next_attempt_at <= ?"
+        " order by next_attempt_at, rowid limit ?",
+        (moment, limit),
+    )
+    return [_event(row) for row in rows]
+
+
+async def last_received_at(db: Database) -> str | None:
+    row = await db.row("select max(received_at) as moment from stripe_events")
+    return row["moment"] if row else None
+
+
+async def counts(db: Database) -> dict[StripeEventStatus, int]:
+    rows = await db.rows("select status, count(*) as number from stripe_events group by status")
+    return {row["status"]: row["number"] for row in rows}
+
+
+def _event(row: Row) -> StripeEvent:
+    return StripeEvent(**{name: row[name] for name in _FIELDS})
