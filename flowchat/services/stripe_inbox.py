@@ -6,6 +6,7 @@ import logging
 
 from flowchat.billing import StripeEvent, StripeEventStatus
 from flowchat.domain import Actor, now
+from flowchat.errors import FlowChatError
 from flowchat.net.stripe_api import endpoints, meters
 from flowchat.net.stripe_api.client import Stripe, StripeFailure
 from flowchat.services import metering, stripe_sync
@@ -26,9 +27,12 @@ log = logging.getLogger(__name__)
 async def receive(app: Context, body: bytes, signature: str) -> None:
     """Take an event in; one that is known already changes nothing.
 
-    Raises FlowChatError `bad_signature` and `bad_event`.
+    Raises FlowChatError `bad_signature` and `bad_event`, and `not_billed` (503: Stripe tries again for three days).
     """
     secrets = [secret.strip() for secret in app.settings.stripe_webhook_secret.split(",") if secret.strip()]
+    if not app.settings.stripe_api_key or not secrets:
+        message = "Set FLOWCHAT_STRIPE_API_KEY and FLOWCHAT_STRIPE_WEBHOOK_SECRET to take events from Stripe."
+        raise FlowChatError("not_billed", message, status=503)
     event = endpoints.verify(body, signature, secrets)
     await app.db.write(lambda conn: stripe_events.insert(conn, event))
 

@@ -68,14 +68,14 @@ def verify(body: bytes, signature: str, secrets: list[str]) -> StripeEvent:
 
 
 def _check_signature(body: bytes, signature: str, secrets: list[str]) -> None:
-    reason = "FLOWCHAT_STRIPE_WEBHOOK_SECRET is not set."
-    for secret in secrets:
+    reason = "its signature is none"
+    for secret in secrets if signature.isascii() else ():
         try:
             library.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_S)
             return
         except (library.SignatureVerificationError, UnicodeDecodeError) as error:
             reason = str(error)
-    raise FlowChatError("bad_signature", f"This is not known to be from Stripe: {reason}", status=401)
+    raise FlowChatError("bad_signature", f"This is not known to be from Stripe: {reason}", param="Stripe-Signature")
 
 
 async def meter_errors(stripe: Stripe, event_id: str) -> list[tuple[str, str]]:
