@@ -220,6 +220,19 @@ def injection(pages: int, obeying: bool, min_right: float, as_json: bool) -> Non
     _show([check.run(pages, min_right, obeying=obeying)], as_json)
 
 
+@evaluate.command()
+@click.option("--chats", default=10_000, show_default=True, help="Billable answers.")
+@click.option("--pages", default=5_000, show_default=True, help="Billable pages.")
+@click.option("--faults", default=0.3, show_default=True, type=click.FloatRange(0, 1), help="Share of calls that fail.")
+@click.option("--kills", default=200, show_default=True, help="Times that what bills is killed.")
+@json_option
+def billing(chats: int, pages: int, faults: float, kills: int, as_json: bool) -> None:
+    """Usage reported to a fake of Stripe that fails, by a process that is killed: to the unit, and none of it twice."""
+    from flowchat.evaluation import billing as check
+
+    _show([check.run(check.Amounts(chats, pages, faults, kills))], as_json)
+
+
 @evaluate.command("widget-size")
 @json_option
 def widget_size(as_json: bool) -> None:

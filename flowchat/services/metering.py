@@ -62,15 +62,15 @@ class Reporter:
         self._app = app
         self._stripe = stripe
 
-    async def run(self) -> None:
+    async def run(self, look_s: float = LOOK_S) -> None:
         """Until it is cancelled. Nothing that fails ends it."""
         while True:
             try:
                 await seal(self._app)
                 await self.report_due()
             except Exception:
-                log.exception("reporting usage to Stripe failed; it is tried again in %s s", LOOK_S)
-            await asyncio.sleep(LOOK_S)
+                log.exception("reporting usage to Stripe failed; it is tried again in %s s", look_s)
+            await asyncio.sleep(look_s)
 
     async def report_due(self) -> None:
         """All that is due, or so much until Stripe turns out not to be there."""

@@ -80,6 +80,14 @@ async def sums(
     ]
 
 
+async def billable_sums(db: Database) -> dict[str, tuple[int, int]]:
+    """By tenant, all (queries, pages) of the ledger that are billable."""
+    rows = await db.rows(
+        "select tenant_id, sum(billable_queries) as queries, sum(billable_pages) as pages from usage_ledger group by 1"
+    )
+    return {row["tenant_id"]: (row["queries"], row["pages"]) for row in rows}
+
+
 def is_final(day: str, moment: str) -> bool:
     """Whether at that moment (both in UTC) nothing can be recorded on the day any more."""
     end = datetime.fromisoformat(f"{day}T00:00:00+00:00") + timedelta(days=1, seconds=FINAL_AFTER_S)
