@@ -59,6 +59,12 @@ async def tenant_of_customer(db: Database, stripe_customer: str) -> str | None:
     return row["tenant_id"] if row else None
 
 
+async def stripe_customers(db: Database) -> list[str]:
+    """Of all tenants that have one."""
+    rows = await db.rows("select stripe_customer from subscriptions where stripe_customer is not null order by 1")
+    return [row["stripe_customer"] for row in rows]
+
+
 async def of_tenants(db: Database) -> dict[str, Subscription]:
     """All of them by tenant id."""
     return {row["tenant_id"]: _subscription(row) for row in await db.rows("select * from subscriptions")}
