@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 from web_server import Served
 
+from flowchat.services import stripe_inbox
+from flowchat.services.context import Context
+
 SECRET = "whsec_of_tests"
 SETTINGS: dict[str, Any] = {"stripe_api_key": "sk_test_flowchat", "stripe_webhook_secret": SECRET}
 CREATED = 1_795_480_000  # 2026-11-24
@@ -33,3 +36,23 @@ async def send(served: Served, body: bytes, signed: str | None = None) -> httpx.
     """By Stripe, unless it is signed otherwise."""
     headers = {"Stripe-Signature": signature(body, SECRET) if signed is None else signed}
     return await served.client.post("/v1/stripe/events", content=body, headers=headers)
+
+
+async def take_in(
+    app: Context, *idents: str, customer: str = "cus_1", kind: str = "customer.subscription.updated"
+) -> None:
+    for ident in idents:
+        body = event(ident, kind, customer)
+        await stripe_inbox.receive(app, body, signature(body, SECRET))
+
+
+async def states(app: Context) -> list[tuple[str, str, str]]:
+    """(id, status, error) of all events, in the order in which they came."""
+    rows = await app.db.rows("select id, status, error from stripe_events order by received_at, rowid")
+    return [(row["id"], row["status"], row["error"] or "") for row in rows]
+
+
+async def letters(app: Context) -> list[tuple[str, str]]:
+    """(recipient, subject) of all e-mails, oldest first."""
+    rows = await app.db.rows("select recipient, subject from emails order by rowid")
+    return [(row["recipient"], row["subject"]) for row in rows]
