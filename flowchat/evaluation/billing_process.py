@@ -7,6 +7,7 @@ ledger has so many billable answers and pages.
 """
 
 import asyncio
+import logging
 import random
 import sys
 from functools import partial
@@ -15,6 +16,7 @@ from pathlib import Path
 from flowchat.domain import Key, UsageCounts, new_id
 from flowchat.evaluation.simulated_time import run_ahead
 from flowchat.net.stripe_api.client import connect
+from flowchat.services import metering
 from flowchat.services.context import Context
 from flowchat.services.metering import Reporter
 from flowchat.settings import Settings
@@ -95,6 +97,7 @@ async def add_usage(db: Database, queries: int, pages: int, per_s: float) -> Non
 
 
 async def main(folder: Path, url: str, ahead_s: float, chats: int, pages: int, per_s: float) -> None:
+    logging.getLogger(metering.__name__).setLevel(logging.ERROR)
     run_ahead(ahead_s)
     settings = settings_for(folder, url)
     async with open_database(settings.database_path) as db, connect(settings, TIMEOUT_S) as stripe:

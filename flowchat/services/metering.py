@@ -20,6 +20,7 @@ from flowchat.store.database import Connection
 SEAL_AFTER_S = 60  # from an hour's end; what comes later is an event of its own
 SEAL_AT_ONCE = 100  # hours of tenants in one transaction: chats wait for it
 UNANSWERED_DAYS = 23 / 24
+LAST_CHANCE_DAYS = UNANSWERED_DAYS - 60 / 86400
 OLDEST_DAYS = 34  # Stripe takes 35
 PAUSES_S = (10, 60, 5 * 60, 15 * 60, 30 * 60, 3600)  # after so many attempts
 JITTER = 0.1
@@ -96,7 +97,7 @@ class Reporter:
         is_answered = not isinstance(failure, Unanswered)
         # It was claimed as if there would be no answer.
         since = None if is_answered and event.unanswered_since == event.last_attempt_at else event.unanswered_since
-        due = now(next_pause_s(event.attempts, failure.retry_after_s))
+        due = next_attempt_at(event, since, failure.retry_after_s)
 
         def transaction(conn: Connection) -> None:
             if isinstance(failure, Refused):
@@ -141,6 +142,14 @@ def park(conn: Connection, event: MeterEvent, reason: str) -> None:
         event.metric,
         reason,
     )
+
+
+def next_attempt_at(event: MeterEvent, unanswered_since: str | None, retry_after_s: float | None) -> str:
+    """After a pause, but while it may still be sent without counting twice."""
+    due = now(next_pause_s(event.attempts, retry_after_s))
+    if unanswered_since is not None and (last := after_days(unanswered_since, LAST_CHANCE_DAYS)) > now():
+        due = min(due, last)
+    return due
 
 
 def next_pause_s(attempts: int, retry_after_s: float | None) -> float:

@@ -101,7 +101,7 @@ async def reconcile(app: Context, actor: Actor, request: Reconciling) -> Reconci
     """Compare the usage ledger, the outbox and Stripe, hour by hour, over the time for which Stripe takes usage.
 
     With `apply`, usage that is in no event yet gets one, each parked event is settled by what Stripe has of its hour,
-    and all that is due is sent at once. It may be called as often as one likes.
+    and all that is on its way is sent at once. It may be called as often as one likes.
 
     Raises Conflict `not_billed`, and FlowChatError `stripe_unavailable`, `stripe_unanswered` and `stripe_refused`.
     """
@@ -110,6 +110,7 @@ async def reconcile(app: Context, actor: Actor, request: Reconciling) -> Reconci
         if request.apply:
             await seal(app)
             settled = await _settle(app, stripe)
+            await app.db.write(lambda conn: meter_events.hurry(conn, now()))
             await Reporter(app, stripe).report_due()
         found = await _compare(app, stripe, settled)
 

@@ -120,6 +120,14 @@ def postpone(conn: sqlite3.Connection, seq: int, due: str, error: str, unanswere
     )
 
 
+def hurry(conn: sqlite3.Connection, moment: str) -> None:
+    """What is pending is due now, unless its hour is not over."""
+    conn.execute(
+        "update meter_events set next_attempt_at = ?1 where status = 'pending' and next_attempt_at > ?1 and hour < ?2",
+        (moment, moment[:13]),
+    )
+
+
 def park(conn: sqlite3.Connection, seq: int, error: str, unanswered_since: str | None) -> None:
     """Nothing is sent any more until the event is reconciled."""
     conn.execute(
