@@ -34,6 +34,7 @@ from flowchat.services import (
     sessions,
     startup,
     stripe_inbox,
+    stripe_sync,
     tenants,
     worker,
 )
@@ -54,6 +55,7 @@ LOOK_FOR_JOBS_S = 15.0
 DISPOSE_S = 15.0  # what is left of old versions and revoked sources goes within this time
 DELETE_OLD_S = 3600.0
 ERASE_CLOSED_S = 60.0
+LOOK_UP_S = 24 * 3600.0
 KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
 LIVE_TIMEOUT_S = 30.0
 
@@ -287,6 +289,7 @@ async def _work_with_stripe(app: Appliance) -> None:
     async with connect(app.settings) as stripe, asyncio.TaskGroup() as group:
         group.create_task(Reporter(app, stripe).run())
         group.create_task(Inbox(app, stripe).run())
+        group.create_task(again_and_again(LOOK_UP_S, lambda: stripe_sync.sync_all(app, stripe)))
         group.create_task(again_and_again(DELETE_OLD_S, lambda: stripe_inbox.delete_old(app)))
 
 

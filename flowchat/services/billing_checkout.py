@@ -92,7 +92,7 @@ async def change_plan(app: Context, actor: Actor, choice: PlanChoice) -> tuple[P
         if remote is None or remote.status not in LIVE:
             raise Conflict("not_subscribed", "The subscription has ended at Stripe. Begin another at checkout.")
         await customers.change_prices(stripe, remote, prices)
-        await sync(app, stripe, actor.tenant_id, present.stripe_customer)
+        await sync(app, stripe, present.stripe_customer)
     detail = {"plan": plan.name, "former": present.plan_id}
     await app.db.write(lambda conn: audit_log.insert(conn, actor, "billing.change_plan", plan.id, **detail))
     return plan, await _subscription(app, actor)

@@ -6,18 +6,21 @@ import logging
 
 from flowchat.billing import StripeEvent, StripeEventStatus
 from flowchat.domain import Actor, now
+from flowchat.errors import FlowChatError
 from flowchat.net.stripe_api import endpoints, meters
-from flowchat.net.stripe_api.client import Stripe, StripeFailure
+from flowchat.net.stripe_api.client import Refused, Stripe, StripeFailure
 from flowchat.services import metering, stripe_sync
 from flowchat.services.context import Context
-from flowchat.store import audit_log, meter_events, stripe_events, subscriptions
+from flowchat.store import audit_log, meter_events, stripe_events
 from flowchat.store.database import Connection
 
+SUBSCRIPTION_TYPES = ("checkout.session.", "customer.subscription.", "invoice.")
 LOOK_S = 1.0
+AWAY_S = 15.0  # until the next look, while Stripe is not there
 AT_ONCE = 20
-PAUSES_S = (5, 30, 5 * 60, 30 * 60, 3600)  # after so many attempts
-MOST_ATTEMPTS = 100  # about four days
-KEEP_S = 30 * 24 * 3600
+PAUSES_S = (5, 30, 60, 5 * 60, 10 * 60)  # of one event, after so many attempts
+GIVE_UP_S = 24 * 3600
+KEEP_S = 60 * 24 * 3600
 DELETE_BATCH = 500
 
 log = logging.getLogger(__name__)
@@ -26,9 +29,12 @@ log = logging.getLogger(__name__)
 async def receive(app: Context, body: bytes, signature: str) -> None:
     """Take an event in; one that is known already changes nothing.
 
-    Raises FlowChatError `bad_signature` and `bad_event`.
+    Raises FlowChatError `bad_signature` and `bad_event`, and `not_billed` (503: Stripe tries again for three days).
     """
     secrets = [secret.strip() for secret in app.settings.stripe_webhook_secret.split(",") if secret.strip()]
+    if not app.settings.stripe_api_key or not secrets:
+        message = "Set FLOWCHAT_STRIPE_API_KEY and FLOWCHAT_STRIPE_WEBHOOK_SECRET to take events from Stripe."
+        raise FlowChatError("not_billed", message, status=503)
     event = endpoints.verify(body, signature, secrets)
     await app.db.write(lambda conn: stripe_events.insert(conn, event))
 
@@ -43,54 +49,70 @@ class Inbox:
     async def run(self) -> None:
         """Until it is cancelled. Nothing that fails ends it."""
         while True:
+            pause_s = LOOK_S
             try:
-                await self.handle_due()
+                if not await self.handle_due():
+                    pause_s = AWAY_S
             except Exception:
                 log.exception("handling Stripe's events failed; it is tried again in %s s", LOOK_S)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(pause_s)
 
-    async def handle_due(self) -> None:
+    async def handle_due(self) -> bool:
+        """All that is due; or, and then it is False, so much until Stripe turns out not to be there."""
         while due := await stripe_events.due(self._app.db, now(), AT_ONCE):
             for event in due:
-                await self._handle(event)
+                if not await self._handle(event):
+                    return False
+        return True
 
-    async def _handle(self, event: StripeEvent) -> None:
+    async def _handle(self, event: StripeEvent) -> bool:
+        """Whether Stripe was there, as far as it was asked."""
         try:
-            status = await self._do(event)
+            ignored = await self._do(event)
         except StripeFailure as failure:
             await self._later(event, failure.message, failure.retry_after_s)
+            return isinstance(failure, Refused)
         except Exception:
             log.exception("handling Stripe's event %s failed", event.id)
             await self._later(event, "An unexpected error; the appliance's log has the details.", None)
         else:
-            await self._app.db.write(lambda conn: stripe_events.finish(conn, event.id, status))
+            status: StripeEventStatus = "done" if ignored is None else "ignored"
+            await self._app.db.write(lambda conn: stripe_events.finish(conn, event.id, status, ignored))
+        return True
 
-    async def _do(self, event: StripeEvent) -> StripeEventStatus:
+    async def _do(self, event: StripeEvent) -> str | None:
+        """Why it was ignored; None: it was not."""
         if event.type in endpoints.METER_EVENTS:
-            return await self._meter_errors(event)
-        if event.type not in endpoints.SUBSCRIPTION_EVENTS:
-            return "ignored"
-        customer = json.loads(event.body)["data"]["object"].get("customer")
-        tenant_id = await subscriptions.tenant_of_customer(self._app.db, customer) if customer else None
-        if tenant_id is None:
-            return "ignored"  # others may sell at the same account
-        await stripe_sync.sync(self._app, self._stripe, tenant_id, customer)
-        return "done"
+            return await self._park_refused(event)
+        if not event.type.startswith(SUBSCRIPTION_TYPES):
+            return "Nothing follows from events of this type."
+        customer = _customer(event)
+        if customer is None:
+            return "It names no customer."
+        # Others may sell at the same account.
+        return None if await stripe_sync.sync(self._app, self._stripe, customer) else f"No tenant is {customer}."
 
-    async def _meter_errors(self, event: StripeEvent) -> StripeEventStatus:
+    async def _park_refused(self, event: StripeEvent) -> str | None:
         """Usage that a meter has refused after Stripe took it."""
-        reports = await endpoints.meter_errors(self._stripe, event.id)
-        parked = await self._app.db.write(lambda conn: _park(conn, reports))
-        log.warning("Stripe's meters refuse usage (%s): %s of it is FlowChat's and parked", event.id, parked)
-        return "done" if parked else "ignored"
+        report = await endpoints.meter_errors(self._stripe, event.id)
+        parked = await self._app.db.write(lambda conn: _park(conn, report.refused))
+        log.warning("Stripe's meters refuse usage (%s): %s Parked: %s", event.id, report.summary, parked)
+        return None if parked else "It names no usage that FlowChat has reported."
 
     async def _later(self, event: StripeEvent, error: str, retry_after_s: float | None) -> None:
-        if event.attempts + 1 >= MOST_ATTEMPTS:
+        if event.received_at <= now(-GIVE_UP_S):
             log.error("Stripe's event %s (%s) is given up: %s", event.id, event.type, error)
             await self._app.db.write(lambda conn: stripe_events.finish(conn, event.id, "failed", error))
             return
         due = now(max(PAUSES_S[min(event.attempts, len(PAUSES_S) - 1)], retry_after_s or 0))
         await self._app.db.write(lambda conn: stripe_events.postpone(conn, event.id, due, error))
+
+
+def _customer(event: StripeEvent) -> str | None:
+    """Whom it is about. Nothing else of an event is believed: it may be old."""
+    told = json.loads(event.body).get("data") or {}
+    customer = (told.get("object") or {}).get("customer")
+    return customer if isinstance(customer, str) else None
 
 
 def _park(conn: Connection, reports: list[tuple[str, str]]) -> int:
@@ -108,7 +130,7 @@ def _park(conn: Connection, reports: list[tuple[str, str]]) -> int:
 
 
 async def delete_old(app: Context) -> None:
-    """Events of more than 30 days ago that are over."""
+    """Events of more than 60 days ago that are over."""
     before = now(-KEEP_S)
     while await app.db.write(lambda conn: stripe_events.delete_old(conn, before, DELETE_BATCH)):
         pass

@@ -1,4 +1,4 @@
-"""The inbox of what Stripe has told."""
+"""The inbox of what Stripe has told: each event once, and what became of it."""
 
 import sqlite3
 
@@ -9,16 +9,19 @@ _FIELDS = tuple(StripeEvent.__dataclass_fields__)
 
 
 def insert(conn: sqlite3.Connection, event: StripeEvent) -> bool:
-    """Due at once; False if it is known already."""
+    """Due at once; False if it is known already. One that was given up, and is sent again by hand, begins anew."""
     added = conn.execute(
         "insert into stripe_events (id, type, body, status, next_attempt_at, created_at, received_at)"
-        " values (?, ?, ?, 'pending', ?, ?, ?) on conflict do nothing",
+        " values (?, ?, ?, 'pending', ?, ?, ?) on conflict (id) do update set status = 'pending', attempts = 0,"
+        " error = null, next_attempt_at = excluded.next_attempt_at, received_at = excluded.received_at"
+        " where status = 'failed'",
         (event.id, event.type, event.body, event.received_at, event.created_at, event.received_at),
     )
     return bool(added.rowcount)
 
 
 def finish(conn: sqlite3.Connection, event_id: str, status: StripeEventStatus, error: str | None = None) -> None:
+    """`error`: why it has failed, or was ignored although its type is of interest."""
     conn.execute(
         "update stripe_events set status = ?, error = ?, attempts = attempts + 1, next_attempt_at = null where id = ?",
         (status, error, event_id),
@@ -51,9 +54,20 @@ async def due(db: Database, moment: str, limit: int) -> list[StripeEvent]:
     return [_event(row) for row in rows]
 
 
+async def get(db: Database, event_id: str) -> StripeEvent | None:
+    row = await db.row("select * from stripe_events where id = ?", (event_id,))
+    return _event(row) if row else None
+
+
 async def last_received_at(db: Database) -> str | None:
     row = await db.row("select max(received_at) as moment from stripe_events")
     return row["moment"] if row else None
+
+
+async def last_failed(db: Database) -> StripeEvent | None:
+    """The newest one that was given up."""
+    row = await db.row("select * from stripe_events where status = 'failed' order by received_at desc limit 1")
+    return _event(row) if row else None
 
 
 async def counts(db: Database) -> dict[StripeEventStatus, int]:

@@ -75,5 +75,11 @@ async def tenant_of_customer(db: Database, stripe_customer: str) -> str | None:
     return row["tenant_id"] if row else None
 
 
+async def stripe_customers(db: Database) -> list[str]:
+    """Of all tenants that have one."""
+    rows = await db.rows("select stripe_customer from subscriptions where stripe_customer is not null order by 1")
+    return [row["stripe_customer"] for row in rows]
+
+
 def subscription_of(row: Row) -> Subscription:
     return Subscription(**{name: row[name] for name in _FIELDS})

@@ -48,6 +48,12 @@ def count(conn: sqlite3.Connection, tenant_id: str, role: Role) -> int:
     return int(row[0])
 
 
+def owners(conn: sqlite3.Connection, tenant_id: str) -> list[str]:
+    """E-mail addresses of the tenant's owners, as a transaction sees them."""
+    rows = conn.execute("select email from users where tenant_id = ? and role = 'owner' order by id", (tenant_id,))
+    return [row["email"] for row in rows]
+
+
 async def get(db: Database, tenant_id: str, user_id: str) -> User | None:
     row = await db.row("select * from users where tenant_id = ? and id = ?", (tenant_id, user_id))
     return user_of(row) if row else None

@@ -11,6 +11,7 @@ from flowchat.web import create_web
 
 FIELDS = {"type", "title", "status", "detail", "code", "param", "request_id"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MADE_BY_STRIPE = {"/v1/stripe/events"}  # known by its signature; contract, section 6
 
 
 def assert_problem(response: httpx.Response, status: int) -> None:
@@ -38,6 +39,8 @@ async def test_calls_without_credentials(tmp_path: Path) -> None:
     assert len(routes) >= 7
     async with serving(tmp_path / "served") as served:
         for path, methods in routes.items():
+            if path in MADE_BY_STRIPE:
+                continue
             for method in methods & set(METHODS):
                 response = await served.client.request(method, path, headers={"Accept": "text/html"})
                 assert_problem(response, 401)

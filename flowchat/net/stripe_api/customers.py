@@ -5,16 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowchat.net.stripe_api.client import Stripe, failures
+from flowchat.net.stripe_api.catalog import MISSING
+from flowchat.net.stripe_api.client import Refused, Stripe, failures
 from flowchat.net.stripe_api.times import moment_of
 
 # Every period begins with a month (UTC), so that what is included in a month means the same to Stripe.
+_PRODUCT = "flowchat_"  # a plan's product has its id with this before it
 _FIRST_OF_MONTH = {"day_of_month": 1, "hour": 0, "minute": 0, "second": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A price that is subscribed to. `plan_id` and `role` are what FlowChat made it for; '' for others."""
+    """A price that is subscribed to. `plan_id`: of the plan that it, or its product, is for. `role`: what FlowChat made
+    it for; '' for a price that somebody else made.
+    """
 
     id: str
     price_id: str
@@ -24,15 +28,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSubscription:
-    """A customer's subscription as Stripe has it. `status` is Stripe's word; times are RFC 3339."""
+    """A customer's subscription as Stripe has it. `status` is Stripe's word; times are RFC 3339.
+
+    `tenant_id` is the one that it was made for, as its metadata says; '' where nothing is said.
+    """
 
     id: str
+    customer: str
     status: str
     created: int
     started_at: str
     trial_ends_at: str | None
     cancels_at: str | None
     renews_at: str | None
+    ended_at: str | None
+    tenant_id: str
     items: tuple[Item, ...]
 
     @property
@@ -59,26 +69,39 @@ async def email(stripe: Stripe, customer: str) -> str:
     return str(found.get("email") or "").lower()
 
 
-async def subscriptions(stripe: Stripe, customer: str) -> list[RemoteSubscription]:
-    """All that the customer has or had."""
+async def subscriptions(stripe: Stripe, customer: str, known: str | None = None) -> list[RemoteSubscription]:
+    """All that the customer has or had. `known`: one of them, which Stripe still shows when the customer is deleted."""
+    found: list[RemoteSubscription] = []
+    try:
+        with failures():
+            listed = await stripe.api.v1.subscriptions.list_async({"customer": customer, "status": "all", "limit": 100})
+            found = [subscription_of(one.to_dict()) async for one in listed.auto_paging_iter()]
+    except Refused as refused:
+        if known is None or refused.stripe_code != MISSING:
+            raise
+    if found or known is None:
+        return found
     with failures():
-        listed = await stripe.api.v1.subscriptions.list_async({"customer": customer, "status": "all", "limit": 100})
-        return [_subscription(found.to_dict()) async for found in listed.auto_paging_iter()]
+        return [subscription_of((await stripe.api.v1.subscriptions.retrieve_async(known)).to_dict())]
 
 
-def _subscription(fields: dict[str, Any]) -> RemoteSubscription:
+def subscription_of(fields: dict[str, Any]) -> RemoteSubscription:
+    """One as Stripe's API shows it."""
     items = fields["items"]["data"]
     ends = [item["current_period_end"] for item in items if item.get("current_period_end")]
     renews = max(ends, default=None)
     cancels = fields.get("cancel_at") or (renews if fields.get("cancel_at_period_end") else None)
     return RemoteSubscription(
         id=fields["id"],
+        customer=fields["customer"],
         status=fields["status"],
         created=fields["created"],
         started_at=moment_of(fields["start_date"]),
         trial_ends_at=_moment(fields.get("trial_end")),
         cancels_at=_moment(cancels),
         renews_at=None if cancels else _moment(renews),
+        ended_at=_moment(fields.get("ended_at")),
+        tenant_id=(fields.get("metadata") or {}).get("flowchat_tenant", ""),
         items=tuple(_item(item) for item in items),
     )
 
@@ -88,8 +111,10 @@ def _moment(unix: int | None) -> str | None:
 
 
 def _item(fields: dict[str, Any]) -> Item:
-    told = fields["price"].get("metadata") or {}
-    return Item(fields["id"], fields["price"]["id"], told.get("flowchat_plan", ""), told.get("flowchat_role", ""))
+    price = fields["price"]
+    told, product = price.get("metadata") or {}, price["product"]
+    plan_id = told.get("flowchat_plan") or (product.removeprefix(_PRODUCT) if product.startswith(_PRODUCT) else "")
+    return Item(fields["id"], price["id"], plan_id, told.get("flowchat_role", ""))
 
 
 async def checkout_url(

@@ -1,6 +1,7 @@
 """Where Stripe sends its events to, and whether what comes is from Stripe."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import stripe as library
@@ -68,22 +69,31 @@ def verify(body: bytes, signature: str, secrets: list[str]) -> StripeEvent:
 
 
 def _check_signature(body: bytes, signature: str, secrets: list[str]) -> None:
-    reason = "FLOWCHAT_STRIPE_WEBHOOK_SECRET is not set."
-    for secret in secrets:
+    reason = "its signature is none"
+    for secret in secrets if signature.isascii() else ():
         try:
             library.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_S)
             return
         except (library.SignatureVerificationError, UnicodeDecodeError) as error:
             reason = str(error)
-    raise FlowChatError("bad_signature", f"This is not known to be from Stripe: {reason}", status=401)
+    raise FlowChatError("bad_signature", f"This is not known to be from Stripe: {reason}", param="Stripe-Signature")
 
 
-async def meter_errors(stripe: Stripe, event_id: str) -> list[tuple[str, str]]:
-    """What the event of METER_EVENTS tells: (what request, why it was refused). They are samples: there may be more."""
+@dataclass(frozen=True, slots=True)
+class MeterErrors:
+    """What meters have refused: (what request, why). They are samples, of which there may be more than these."""
+
+    summary: str
+    refused: list[tuple[str, str]]
+
+
+async def meter_errors(stripe: Stripe, event_id: str) -> MeterErrors:
+    """What an event of METER_EVENTS tells."""
     with failures():
-        event = (await stripe.api.v2.core.events.retrieve_async(event_id)).to_dict()
-    return [
-        (sample["request"]["identifier"], f"{sample.get('error_message') or kind['code']}")
-        for kind in event["data"]["reason"]["error_types"]
+        told = (await stripe.api.v2.core.events.retrieve_async(event_id)).to_dict()["data"]
+    refused = [
+        (sample["request"]["identifier"], str(sample.get("error_message") or kind["code"]))
+        for kind in told["reason"]["error_types"]
         for sample in kind["sample_errors"]
     ]
+    return MeterErrors(told.get("developer_message_summary") or "No reason is given.", refused)
