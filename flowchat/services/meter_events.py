@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from flowchat.billing import MeterEvent, MeterEventStatus, StripeEventStatus
+from flowchat.billing import MeterEvent, MeterEventStatus, StripeEvent, StripeEventStatus
 from flowchat.domain import Actor
 from flowchat.services.access import require
 from flowchat.services.context import Context
@@ -22,12 +22,15 @@ class MeterEventList(ListRequest, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class StripeState:
-    """How things stand with Stripe: events out and in by status, and when the last ones went and came."""
+    """How things stand with Stripe: events out and in by status, when the last ones went and came, and the last one of
+    those that came and were given up.
+    """
 
     reported: dict[MeterEventStatus, int]
     last_reported_at: str | None
     received: dict[StripeEventStatus, int]
     last_received_at: str | None
+    last_failed: StripeEvent | None
 
 
 @operation("meter_events.list", "operator")
@@ -45,4 +48,5 @@ async def state(app: Context, actor: Actor) -> StripeState:
         last_reported_at=await meter_events.last_delivered_at(app.db),
         received=await stripe_events.counts(app.db),
         last_received_at=await stripe_events.last_received_at(app.db),
+        last_failed=await stripe_events.last_failed(app.db),
     )

@@ -13,7 +13,9 @@ from appliance import operator, running
 from clock import Clock
 from loopback import Server, answer, serving
 from metered import LARGE, STARTER, add_plans, use
+from signing_in import signed_in
 from stripe_events import SECRET, SETTINGS, letters, signature, states, take_in
+from web_server import serving as web_serving
 
 from flowchat.billing import Plan, Subscription
 from flowchat.domain import Tenant, now
@@ -451,3 +453,13 @@ async def test_a_change_of_plan(tmp_path: Path) -> None:
             await here.hears(f"evt_{number}")
             assert (await here.subscription()).plan_id == plan.id
         assert len(await letters(here.app)) == 1
+
+
+async def test_the_operator_sees_what_was_given_up(tmp_path: Path) -> None:
+    async with web_serving(tmp_path, **SETTINGS) as served, signed_in(served, operator=True) as me:
+        assert "could not be handled" not in (await me.client.get("/admin/stripe")).text
+        await take_in(served.app, "evt_1")
+        why = "Stripe refuses this: No such <customer>"
+        await served.app.db.write(lambda conn: stripe_events.finish(conn, "evt_1", "failed", why))
+        page = (await me.client.get("/admin/stripe")).text
+        assert "could not be handled" in page and "evt_1" in page and "No such &lt;customer&gt;" in page
