@@ -4,12 +4,13 @@ Money is in nano, billionths of the one currency, so that sums are exact. Months
 rollups and Stripe's periods (which are anchored to the first of a month) then mean the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from flowchat.domain import UsageCounts
+from flowchat.domain import Tenant, UsageCounts
+from flowchat.errors import FlowChatError
 
 Overage = Literal["metered", "stop"]
 Metric = Literal["queries", "pages"]
@@ -94,6 +95,30 @@ class Subscription:
     stripe_subscription: str | None = None
 
 
+def subscribe(tenant_id: str, plan: Plan, former: Subscription | None, moment: str) -> Subscription:
+    """What an operator gives a tenant at that moment: a trial where the plan has one and the tenant had none before."""
+    if former is None:
+        trial_ends_at = after_days(moment, plan.trial_days) if plan.trial_days else None
+        return Subscription(
+            tenant_id=tenant_id,
+            plan_id=plan.id,
+            status="trialing" if trial_ends_at else "active",
+            started_at=moment,
+            trial_ends_at=trial_ends_at,
+        )
+    return replace(
+        former,
+        plan_id=plan.id,
+        status="active",
+        trial_ends_at=None,
+        past_due_at=None,
+        cancels_at=None,
+        renews_at=None,
+        billed_from=None,
+        stripe_subscription=None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Whether a tenant is served. A read-only one keeps everything, but nothing of it changes and its keys don't
@@ -123,6 +148,15 @@ def standing_of(subscription: Subscription | None, moment: str, grace_days: int)
             return Standing(is_read_only=True, reason=reason)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber(Tenant):
+    """A tenant with its plan, if it has one, and what follows from that."""
+
+    plan: Plan | None = None
+    subscription: Subscription | None = None
+    standing: Standing = GOOD_STANDING
+
+
 def after_days(moment: str, days: float) -> str:
     """The moment (RFC 3339, UTC) that many days later."""
     later = datetime.fromisoformat(moment) + timedelta(days=days)
@@ -140,18 +174,73 @@ def next_month(month: str) -> str:
     return (first + timedelta(days=31)).replace(day=1).isoformat()
 
 
+def seconds_until(moment: str, later: str) -> int:
+    """Whole seconds, rounded up, at least 1; both are dates or times in UTC."""
+    span = _time(later) - _time(moment)
+    return max(1, -int(-span.total_seconds() // 1))
+
+
+def _time(moment: str) -> datetime:
+    time = datetime.fromisoformat(moment)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthUsed:
+    """What of a month is billed so far."""
+
+    queries: int = 0
+    pages: int = 0
+
+    def of(self, metric: Metric) -> int:
+        return self.queries if metric == "queries" else self.pages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How much of a plan is used in a month. `included` None: there is no limit. `resets_on` is a date."""
+
+    metric: Metric
+    used: int
+    included: int | None
+    overage: Overage | None
+    resets_on: str
+
+    @property
+    def percent(self) -> int | None:
+        return percent_used(self.used, self.included)
+
+
+def quota(plan: Plan | None, metric: Metric, used: MonthUsed, month: str) -> Quota:
+    included = plan.included(metric) if plan else None
+    overage = plan.overage if plan and included is not None else None
+    return Quota(metric=metric, used=used.of(metric), included=included, overage=overage, resets_on=next_month(month))
+
+
+def split_pages(crawled: int, *, is_free: bool, most: int | None) -> tuple[int, int]:
+    """(billable, free) of crawled pages: all are free in a tenant's first crawl, and what a hard stop can't bill."""
+    billable = 0 if is_free else crawled if most is None else max(0, min(crawled, most))
+    return billable, crawled - billable
+
+
+def quota_exceeded(metric: Metric, limit: int, moment: str) -> FlowChatError:
+    """A plan with a hard stop gives no more of it in the month of that moment."""
+    goes_on = next_month(month_of(moment))
+    if metric == "queries":
+        message = f"All {limit:,} answers that the plan includes this month are given. It goes on on {goes_on} (UTC)."
+    else:
+        message = (
+            f"All {limit:,} pages that the plan includes this month are crawled, or reserved by crawls that are at "
+            f"work. Crawl again from {goes_on} (UTC) on, or choose a larger plan. What is indexed stays as it is."
+        )
+    return FlowChatError("quota_exceeded", message, status=429, retry_after_s=seconds_until(moment, goes_on))
+
+
 def percent_used(used: int, included: int | None) -> int | None:
     """Whole percent, rounded down; 100 of nothing. None where nothing is limited."""
     if included is None:
         return None
     return 100 if included == 0 else 100 * used // included
-
-
-def crossed(before: int, after: int, included: int | None) -> list[int]:
-    """Which of WARN_AT_PERCENT the use has reached in going from `before` to `after`."""
-    if included is None:
-        return []
-    return [percent for percent in WARN_AT_PERCENT if 100 * before < percent * included <= 100 * after]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +332,12 @@ class Invite:
 def format_money(nano: int, places: int = 4) -> str:
     """In whole units of the currency, rounded half to even: "0.1234"."""
     return str((Decimal(nano) / NANO).quantize(Decimal(1).scaleb(-places)))
+
+
+def exact_money(nano: int) -> str:
+    """In whole units of the currency, to the last billionth, with two decimals or more: "0.50", "0.0005"."""
+    whole, _, fraction = format_money(nano, 9).partition(".")
+    return f"{whole}.{fraction.rstrip('0'):0<2}"
 
 
 def parse_money(text: str) -> int:

@@ -128,6 +128,11 @@ class Key:
     def is_test(self) -> bool:
         return self.prefix.startswith("kbk_test_")
 
+    @property
+    def is_metered(self) -> bool:
+        """Whether its answers are billed."""
+        return self.billed and not self.is_test
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:

@@ -16,7 +16,7 @@ from flowchat.ingest.chunk import CountTokens
 from flowchat.ingest.former import Former
 from flowchat.ingest.frontier import Frontier, Traps
 from flowchat.ingest.site import ROBOTS_UNREACHABLE, Site, SiteFault
-from flowchat.ingest.visit import Visit, Visitor, unchanged
+from flowchat.ingest.visit import QUOTA, Visit, Visitor, unchanged
 from flowchat.net.render import Renderer
 
 MIN_KNOWN_URLS = 1000
@@ -28,6 +28,7 @@ READ_AHEAD = 2  # pages that are fetched but not yet read
 class Limits:
     max_pages: int
     concurrency: int  # requests at the same time
+    most_crawled: int | None = None  # pages that are indexed anew, by the tenant's plan; None: any number
 
 
 class Crawl:
@@ -121,15 +122,15 @@ class Crawl:
         """Fill the free places with what comes next. What isn't fetched at all is ready at once."""
         while len(fetching) < self._limits.concurrency and reading < READ_AHEAD:
             under_way = len(fetching) + reading
-            if under_way and len(self._visitor.indexed) + under_way >= self._limits.max_pages:
+            if under_way and self._is_full(under_way):
                 return  # these may be the last ones
             item = self._frontier.next()
             if item is None:
                 return
             url, depth = item
             reason = self._reason_against(url)
-            if reason is None:
-                fetching.add(asyncio.create_task(self._fetch(url, depth)))
+            if reason in (None, QUOTA):
+                fetching.add(asyncio.create_task(self._spare(url, depth) if reason else self._fetch(url, depth)))
             else:
                 self._ready.append(PageOutcome(url, depth, "skipped", reason))
                 self._visitor.note(self._ready[-1])
@@ -139,12 +140,21 @@ class Crawl:
             return "max_pages"
         if not self._site.robots.allowed(url):
             return self._site.robots_reason
-        is_trap = url not in self._named and self._traps.holds(url, self._frontier.is_chained(url))
-        return "trap" if is_trap else None
+        if url not in self._named and self._traps.holds(url, self._frontier.is_chained(url)):
+            return "trap"
+        return QUOTA if self._is_used_up(0) else None
+
+    def _is_full(self, under_way: int) -> bool:
+        return len(self._visitor.indexed) + under_way >= self._limits.max_pages or self._is_used_up(under_way)
+
+    def _is_used_up(self, under_way: int) -> bool:
+        """Whether the plan has no pages left, if those under way are crawled."""
+        most = self._limits.most_crawled
+        return most is not None and len(self._visitor.crawled) + under_way >= most
 
     async def _begin_round(self) -> bool:
         """When nothing is left to fetch: what may be worth a look in the end. False when that is done too."""
-        for find_more in (self._recommended, self._doubted, self._forsaken):
+        for find_more in (self._recommended, self._doubted, self._forsaken, self._left_over):
             await find_more()
             if self._frontier or self._ready:
                 return True
@@ -183,6 +193,13 @@ class Crawl:
             self._asked_anew.add(url)
             self._frontier.again(url, depth)
 
+    async def _left_over(self) -> None:
+        """Where the plan had no room, pages that this crawl met by no link: nothing that answers is lost by that."""
+        if self._is_used_up(0):
+            for page in await self._former.indexed():
+                if self._visitor.scope.wants(page.url):
+                    self._frontier.add(page.url, page.depth)
+
     async def _fetch(self, url: str, depth: int) -> Visit:
         """Ask for a page; only for a changed one, where what it was before is enough."""
         before = await self._former.page(url)
@@ -197,6 +214,10 @@ class Crawl:
         except FlowChatError as error:
             return replace(visit, reason=error.code)
         return replace(visit, fetched=fetched)
+
+    async def _spare(self, url: str, depth: int) -> Visit:
+        """A page that is not asked for: the plan has none left."""
+        return Visit(url, depth, await self._former.page(url), reason=QUOTA)
 
     async def _read(self, visit: Visit) -> None:
         async with self._reading:  # one after the other: which of two copies comes first must not be chance

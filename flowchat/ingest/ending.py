@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flowchat.domain import EventType, Job, JobProgress, JobStatus, Source, UsageCounts, Version
-from flowchat.store import changes, events, jobs, pages, sources, usage, versions
+from flowchat.domain import EventType, Job, JobProgress, JobStatus, Source, Version
+from flowchat.ingest import page_quota
+from flowchat.store import changes, events, jobs, pages, sources, versions
 from flowchat.store.database import Connection
 
 _COUNTED = ("done", "total", "fetched", "unchanged", "indexed", "skipped", "failed", "chunks", "embedded")
@@ -42,7 +43,7 @@ def succeed(conn: Connection, job: Job, source: Source, progress: JobProgress) -
     sources.end_crawl(conn, source.id)
     jobs.finish(conn, job.id, "succeeded")
     if job.type == "crawl":
-        _settle_bill(conn, job)
+        page_quota.settle(conn, job)
         _tell(conn, "source.crawl.completed", source, job.version_id, job.id, _counts(progress))
 
 
@@ -58,7 +59,7 @@ def give_up(conn: Connection, job: Job, status: JobStatus, error: str | None, *,
         return
     was_crawled = job.type == "crawl"
     if was_crawled:
-        _settle_bill(conn, job)
+        page_quota.settle(conn, job)
     event: EventType = "version.failed"
     if was_crawled and (status == "canceled" or not is_fetched):
         event = "source.crawl.failed"
@@ -73,13 +74,6 @@ def retire(conn: Connection, source: Source) -> None:
     if job is not None:
         give_up(conn, job, "canceled", "The source was revoked.")
     versions.retire(conn, source.id)
-
-
-def _settle_bill(conn: Connection, job: Job) -> None:
-    """Only one crawl of a tenant is free: of those that ran at the same time, the one that succeeded first."""
-    if not jobs.is_free_crawl(conn, job) and (pages := jobs.unbilled_pages(conn, job.id)):
-        counts = UsageCounts(billable_pages=pages, free_pages=-pages)
-        usage.record(conn, job.tenant_id, counts, source_id=job.source_id, job_id=job.id)
 
 
 def _counts(progress: JobProgress) -> dict[str, Any]:

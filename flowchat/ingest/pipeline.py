@@ -13,11 +13,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from flowchat.domain import EXTRACTOR, Job, JobProgress, Page, PageOutcome, Source, UsageCounts, Version
+from flowchat.domain import EXTRACTOR, Job, JobProgress, Page, PageOutcome, Source, Version
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Embedder, Vectors
 from flowchat.errors import FlowChatError
-from flowchat.ingest import ending
+from flowchat.ingest import ending, page_quota
 from flowchat.ingest.crawl import Crawl, Limits
 from flowchat.ingest.documents import builtin_outcomes, stored_outcomes, uploaded_outcomes
 from flowchat.ingest.embed import Embedded, embed, passage
@@ -29,7 +29,7 @@ from flowchat.net.fetch import Fetcher
 from flowchat.net.render import Renderer
 from flowchat.settings import Settings
 from flowchat.store import chunks as chunk_store
-from flowchat.store import documents, jobs, pages, usage, versions
+from flowchat.store import documents, jobs, pages, versions
 from flowchat.store.database import Connection, Database
 
 BATCH_CHUNKS = 32  # a transaction each: about two seconds of embedding, which is what an interruption can lose
@@ -77,6 +77,7 @@ class Build:
     renderer: Renderer | None = None
     site: Site | None = None  # that is crawled
     is_fetched: bool = False  # there were pages to index
+    most_crawled: int | None = None  # pages that the tenant's plan still allows, with those that are crawled already
     progress: JobProgress = field(default_factory=JobProgress)
     pace: Pace = field(default_factory=Pace)
     hashes: dict[str, str] = field(default_factory=dict)  # {content hash: url} of what is indexed
@@ -97,6 +98,8 @@ async def run(build: Build) -> bool:
     build.progress = progress_of(known, build.job.progress, build.version.chunks)
     build.is_fetched = build.progress.indexed > 0
     build.hashes = await pages.content_hashes(build.db, build.version.seq)
+    if build.job.type == "crawl":
+        build.most_crawled = await build.db.write(partial(_reserve, build=build))
     outcomes, found = await _page_source(build, known)
     async with _telling(build, found), contextlib.aclosing(_batches(outcomes)) as batches:
         async for batch in batches:
@@ -110,6 +113,14 @@ async def run(build: Build) -> bool:
             await _index(build, batch, embedded, found())
             build.hashes = hashes
     return await _go_live(build)
+
+
+def _reserve(conn: Connection, build: Build) -> int | None:
+    """The most pages that the version may have of this crawl, by the tenant's plan; None: any number."""
+    _hold(conn, build)
+    job = replace(build.job, progress=build.progress)
+    reserved = page_quota.reserve(conn, job, _max_pages(build))
+    return None if reserved is None else crawled(build.progress) + reserved
 
 
 async def _page_source(build: Build, known: list[Page]) -> tuple[AsyncGenerator[PageOutcome, None], Callable[[], int]]:
@@ -143,7 +154,7 @@ def _crawl(build: Build, known: list[Page]) -> Crawl:
         build.hashes,
         Former(build.db, build.live, build.version.content_hash),
         build.embedder.count_tokens,
-        Limits(_max_pages(build), settings.crawl_concurrency),
+        Limits(_max_pages(build), settings.crawl_concurrency, build.most_crawled),
         build.renderer,
     )
 
@@ -253,7 +264,7 @@ async def _index(build: Build, batch: list[PageOutcome], embedded: Embedded, fou
         counted = replace(counted, total=max(found, counted.done), embedded=embedded_so_far)
         counted = build.pace.timed(counted, _max_pages(build))
         jobs.set_progress(conn, build.job.id, counted)
-        _record_usage(conn, build.job, crawled(counted) - crawled(progress), embedded.fresh)
+        page_quota.bill(conn, build.job, crawled(counted) - crawled(progress), embedded.fresh)
         return counted
 
     build.progress = await build.db.write(transaction)
@@ -263,20 +274,6 @@ def _hold(conn: Connection, build: Build) -> None:
     """Nothing is written for a job that another worker has taken over."""
     if not jobs.renew(conn, build.job.id, build.owner):
         raise Canceled("another worker has this job")
-
-
-def _record_usage(conn: Connection, job: Job, pages_crawled: int, embedded: int) -> None:
-    """What the batch cost."""
-    pages_crawled = pages_crawled if job.type == "crawl" else 0
-    if pages_crawled or embedded:
-        free = pages_crawled if jobs.is_free_crawl(conn, job) else 0
-        counts = UsageCounts(
-            pages_crawled=pages_crawled,
-            chunks_embedded=embedded,
-            billable_pages=pages_crawled - free,
-            free_pages=free,
-        )
-        usage.record(conn, job.tenant_id, counts, source_id=job.source_id, job_id=job.id)
 
 
 def _store_page(conn: Connection, version: int, outcome: PageOutcome, vectors: Vectors) -> None:

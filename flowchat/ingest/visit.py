@@ -23,6 +23,7 @@ from flowchat.net.robots import header_directives
 from flowchat.net.urls import normalise
 
 MAX_FEEDS = 10
+QUOTA = "quota"  # why a page was not asked for: the tenant's plan has none left
 _COPIES = ("duplicate", "near_duplicate")
 _GIVING_WAY = ("redirected", "canonical_elsewhere", "other_locale")
 # What is not there for a page that gives way to it. One that doesn't want to be indexed speaks for both.
@@ -69,6 +70,7 @@ class Visitor:
         self._hashes = dict(hashes)
         self._feeds: set[str] = set()
         self.indexed = {page.url for page in pages if page.status == "indexed"}
+        self.crawled = {page.url for page in pages if page.status == "indexed" and page.reason is None}
         self._deferred: dict[str, list[tuple[str, int]]] = {}  # by the page that they give way to
         self._unusable: set[str] = set()
         self.doubtful: list[Page] = []
@@ -148,10 +150,14 @@ class Visitor:
         if outcome.content_hash not in self._hashes:
             self._hashes[outcome.content_hash or ""] = outcome.url
             self.indexed.add(outcome.url)
+            if outcome.reason is None:
+                self.crawled.add(outcome.url)
             self._twins.add(outcome.url, outcome.title, outcome.facts.simhash)
 
     async def _outcomes_of(self, visit: Visit) -> list[PageOutcome]:
         fetched = visit.fetched
+        if visit.reason == QUOTA:
+            return [await self._spared(visit)]
         if fetched is None:
             return [await self._failed(visit)]
         if fetched.status == 304 and visit.before is not None:
@@ -170,6 +176,13 @@ class Visitor:
             return [moved]
         self._frontier.known.add(final)
         return [await self._page(replace(visit, before=await self._former.page(final)), final, fetched), moved]
+
+    async def _spared(self, visit: Visit) -> PageOutcome:
+        """A page that the plan has no room for stays as it was, if it was there."""
+        before = visit.before
+        if before is None or before.status != "indexed" or not self.scope.includes(visit.url):
+            return PageOutcome(visit.url, visit.depth, "skipped", QUOTA)
+        return replace(await self._as_before(visit, before), reason=QUOTA)
 
     async def _failed(self, visit: Visit) -> PageOutcome:
         """A page that can't be had just now stays as it was, for a while."""

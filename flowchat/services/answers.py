@@ -178,7 +178,6 @@ async def _unbroken(storing: Coroutine[None, None, T]) -> T:
 
 async def _store(app: Appliance, asked: Asked, answer: Answer, message: Message) -> None:
     key, thread = asked.key, asked.thread
-    is_metered = key.billed and not key.is_test
 
     def transaction(conn: Connection) -> None:
         if thread.is_new:
@@ -186,7 +185,7 @@ async def _store(app: Appliance, asked: Asked, answer: Answer, message: Message)
                 conn, thread.id, key.tenant_id, key.id, hash_token(thread.token), asked.visitor_id or None
             )
         conversations.insert_message(conn, message)
-        if answer.reason == "not_covered" and answer.query_vector is not None and is_metered:
+        if answer.reason == "not_covered" and answer.query_vector is not None and key.is_metered:
             unanswered.insert(conn, message.id, key.tenant_id, app.engines.embedder.name, answer.query_vector)
         usage.record(
             conn,
@@ -196,7 +195,7 @@ async def _store(app: Appliance, asked: Asked, answer: Answer, message: Message)
                 refusals=int(answer.refusal),
                 tokens_in=answer.tokens_in,
                 tokens_out=answer.tokens_out,
-                billable_queries=int(is_metered and not answer.refusal),
+                billable_queries=int(key.is_metered and not answer.refusal),
             ),
             key_id=key.id,
             source_id=_source_id(asked.question, answer),
@@ -204,6 +203,8 @@ async def _store(app: Appliance, asked: Asked, answer: Answer, message: Message)
         )
         if answer.refusal:
             asked.reservation.release(conn)
+        else:
+            asked.reservation.end(conn)
 
     await app.db.write(transaction)
 
@@ -218,7 +219,12 @@ async def _settle(app: Appliance, run: Run, asked: Asked, answer: Answer) -> Non
         return
     counts = UsageCounts(queries=1, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out)
     key, source_id = asked.key, _source_id(asked.question, answer)
-    await app.db.write(lambda conn: usage.record(conn, key.tenant_id, counts, key_id=key.id, source_id=source_id))
+
+    def transaction(conn: Connection) -> None:
+        usage.record(conn, key.tenant_id, counts, key_id=key.id, source_id=source_id)
+        asked.reservation.end(conn)
+
+    await app.db.write(transaction)
 
 
 def _source_id(question: Question, answer: Answer) -> str | None:

@@ -14,7 +14,7 @@ from flowchat.answer.cache import cache_key
 from flowchat.answer.pipeline import Question
 from flowchat.domain import Key, Source, new_id
 from flowchat.errors import Busy, FlowChatError, NotFound
-from flowchat.services import answers, idempotency
+from flowchat.services import answers, idempotency, standing
 from flowchat.services.answers import Asked, Thread
 from flowchat.services.caps import Reservation
 from flowchat.services.context import Appliance
@@ -68,7 +68,7 @@ def source_names(source: str | list[str] | None) -> list[str]:
     return [source] if isinstance(source, str) else list(dict.fromkeys(source))
 
 
-@visitor_operation("chat.ask")
+@visitor_operation("chat.ask", while_read_only=False)
 async def open_chat(
     app: Appliance,
     key: Key,
@@ -97,6 +97,7 @@ async def open_chat(
             return run, last_event_id
     check_going_on(app)
     app.limiter.count(policies(app, key, client, request.visitor_id))
+    await standing.require_answering(app, key)
     found = await find_sources(app, key.tenant_id, request.sources, key.sources)
     thread = await _find_thread(app, key, request)
     question = await _question(app, key, request, found, thread)

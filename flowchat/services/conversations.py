@@ -108,7 +108,7 @@ async def list_messages(app: Context, actor: Actor, conversation_id: str, reques
     return await read_page(request, lambda cursor: conversations.messages(app.db, conversation.id, cursor))
 
 
-@operation("conversations.delete", "write")
+@operation("conversations.delete", "write", while_read_only=True)
 async def delete(app: Appliance, actor: Actor, conversation_id: str) -> None:
     """Erase a conversation with its messages and feedback. Usage stays counted.
 
@@ -125,7 +125,7 @@ async def delete(app: Appliance, actor: Actor, conversation_id: str) -> None:
     await app.db.write(transaction)
 
 
-@operation("conversations.erase", "write")
+@operation("conversations.erase", "write", while_read_only=True)
 async def erase(app: Appliance, actor: Actor, request: VisitorErasure) -> Erased:
     """Erase everything that a visitor asked, and say how much it was. Usage stays counted.
 

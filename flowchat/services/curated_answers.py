@@ -146,7 +146,7 @@ async def update(app: Appliance, actor: Actor, curated_id: str, change: CuratedA
     return await app.db.write(transaction)
 
 
-@operation("curated_answers.delete", "write")
+@operation("curated_answers.delete", "write", while_read_only=True)
 async def delete(app: Context, actor: Actor, curated_id: str) -> None:
     """Delete a curated answer. Conversations keep what they cited.
 

@@ -139,7 +139,7 @@ async def get(app: Context, actor: Actor, source_name: str, document_id: str) ->
     return document
 
 
-@operation("documents.delete", "write")
+@operation("documents.delete", "write", while_read_only=True)
 async def delete(app: Context, actor: Actor, source_name: str, document_id: str) -> None:
     """Delete a document. Answers use it until the job that this queues has indexed the others.
 

@@ -55,7 +55,7 @@ async def active(app: Context, actor: Actor, source: Source) -> Job | None:
     return await jobs.active_of(app.db, source.id)
 
 
-@operation("jobs.cancel", "write")
+@operation("jobs.cancel", "write", while_read_only=True)
 async def cancel(app: Context, actor: Actor, job_id: str) -> Job:
     """Ask a job to stop: a waiting one ends at once, a running one within seconds.
 
@@ -74,7 +74,7 @@ async def cancel(app: Context, actor: Actor, job_id: str) -> Job:
     return await get(app, actor, job_id)
 
 
-@operation("jobs.pause", "write")
+@operation("jobs.pause", "write", while_read_only=True)
 async def pause(app: Context, actor: Actor, job_id: str) -> Job:
     """Pause a job: it goes on where it was when it is resumed, also after a restart.
 

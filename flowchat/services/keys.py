@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from flowchat.domain import Actor, Caps, Key, KeyType, Limits, WidgetConfig, new_id, now
 from flowchat.errors import Conflict, NotFound
+from flowchat.services import standing
 from flowchat.services.access import require
 from flowchat.services.context import Context
 from flowchat.services.credentials import hash_secret, new_secret
@@ -248,7 +249,7 @@ def _find(conn: Connection, actor: Actor, key_id: str) -> Key:
     return key
 
 
-@operation("keys.revoke", "write", "operator")
+@operation("keys.revoke", "write", "operator", while_read_only=True)
 async def revoke(app: Context, actor: Actor, key_id: str) -> Key:
     """Refuse a key from now on. It can't be undone.
 
@@ -270,7 +271,8 @@ async def revoke(app: Context, actor: Actor, key_id: str) -> Key:
     return key
 
 
-@visitor_operation("widget.config")
+@visitor_operation("widget.config", while_read_only=False)
 async def widget_config(app: Context, key: Key) -> Key:
     """Show what a widget with this key needs to know before the first question."""
+    await standing.require_answering(app, key)
     return key

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
 from flowchat.domain import Actor
+from flowchat.services import standing
 from flowchat.services.access import require
+from flowchat.services.context import Context
 
-App = TypeVar("App")
+App = TypeVar("App", bound=Context)
 P = ParamSpec("P")
 T = TypeVar("T")
 Work: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
@@ -27,13 +29,15 @@ class Operation:
     """One thing that can be done. `function(app, caller, *ids, request)` does it.
 
     An actor needs one of the `scopes`; a visitor's key needs none. What people read about it is the function's
-    docstring: its first sentence, all but what it raises, and the error codes that it raises.
+    docstring: its first sentence, all but what it raises, and the error codes that it raises. Unless it goes on
+    `while_read_only`, a tenant that is read-only is refused.
     """
 
     name: str
     caller: Caller
     scopes: tuple[Scope, ...]
     function: Callable[..., Coroutine[Any, Any, Any]]
+    while_read_only: bool = True
 
     @property
     def summary(self) -> str:
@@ -64,30 +68,37 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(
-    name: str, *scopes: Scope
+    name: str, *scopes: Scope, while_read_only: bool | None = None
 ) -> Callable[[Work[Concatenate[App, Actor, P], T]], Work[Concatenate[App, Actor, P], T]]:
     """Name a service's function as an operation, which only actors with one of the scopes may ask for.
 
-    The function then raises Forbidden `scope_missing` for others.
+    The function then raises Forbidden `scope_missing` for others, and FlowChatError `read_only` where the actor's
+    tenant is read-only, unless it goes on meanwhile: by default what doesn't take the scope `write`.
     """
+    goes_on = "write" not in scopes if while_read_only is None else while_read_only
 
     def register(function: Work[Concatenate[App, Actor, P], T]) -> Work[Concatenate[App, Actor, P], T]:
         @functools.wraps(function)
         async def authorised(app: App, actor: Actor, *args: P.args, **kwargs: P.kwargs) -> T:
             require(actor, *scopes)
+            if not goes_on:
+                await standing.require_good(app, actor)
             return await function(app, actor, *args, **kwargs)
 
-        _add(Operation(name, "actor", scopes, authorised))
+        _add(Operation(name, "actor", scopes, authorised, goes_on))
         return cast("Work[Concatenate[App, Actor, P], T]", authorised)
 
     return register
 
 
-def visitor_operation(name: str) -> Callable[[Work[P, T]], Work[P, T]]:
-    """Name a service's function that visitors call with a widget key: no scope, and no place in the admin UI."""
+def visitor_operation(name: str, *, while_read_only: bool = True) -> Callable[[Work[P, T]], Work[P, T]]:
+    """Name a service's function that visitors call with a widget key: no scope, and no place in the admin UI.
+
+    One that doesn't go on `while_read_only` asks `standing.require_answering` itself.
+    """
 
     def register(function: Work[P, T]) -> Work[P, T]:
-        _add(Operation(name, "visitor", (), function))
+        _add(Operation(name, "visitor", (), function, while_read_only))
         return function
 
     return register

@@ -39,7 +39,9 @@ async def invite(app: Context, actor: Actor, id_or_slug: str, new: NewOwner) -> 
     tenants.require_open(tenant)
     if not await is_wanted(app, tenant):
         raise Conflict("has_owner", "Somebody can sign in to this tenant already. Its owners invite people.")
-    acting = Actor(tenant.id, "operator", frozenset(TENANT_SCOPES))  # in the tenant's own log, without an address
+    acting = Actor(
+        tenant.id, "operator", frozenset((*TENANT_SCOPES, "operator"))
+    )  # in the tenant's own log, without an address
     present = await user_store.id_by_email(app.db, tenant.id, new.email.lower())
     if present is None:
         present = (await users.create(app, acting, NewUser(email=new.email, name=new.name, role="owner"))).id

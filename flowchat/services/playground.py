@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Actor, Event, Mode
 from flowchat.errors import NotFound
-from flowchat.services import chat
+from flowchat.services import chat, standing
 from flowchat.services.access import require
 from flowchat.services.answers import ends_of_search, failure_of
 from flowchat.services.chat import MAX_QUERY_CHARS, SourceName
@@ -53,7 +53,7 @@ class PlaygroundRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = None
 
 
-@operation("playground.ask", "read")
+@operation("playground.ask", "read", while_read_only=False)
 async def ask(app: Appliance, actor: Actor, request: PlaygroundRequest) -> dict[str, Any]:
     """Ask a question and see how its answer comes about.
 
@@ -69,6 +69,7 @@ async def ask(app: Appliance, actor: Actor, request: PlaygroundRequest) -> dict[
 async def start(app: Appliance, actor: Actor, request: PlaygroundRequest) -> Run:
     """The answer to `ask` while it is made; its trace is an event before the last one. Raises what `ask` raises."""
     require(actor, "read")
+    await standing.require_good(app, actor)
     chat.check_going_on(app)
     app.limiter.count([Policy("playground", actor.tenant_id, PER_MINUTE)])
     source_names = chat.source_names(request.source)

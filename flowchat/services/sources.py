@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, UnsetType
 
 from flowchat.domain import Actor, CrawlConfig, Job, Source, new_id, now
-from flowchat.errors import Conflict, FlowChatError, NotFound
-from flowchat.ingest import ending
+from flowchat.errors import Conflict, FlowChatError, Forbidden, NotFound
+from flowchat.ingest import ending, page_quota
 from flowchat.net import urls
 from flowchat.services import source_auth
 from flowchat.services.access import require
@@ -19,7 +19,7 @@ from flowchat.services.queueing import next_crawl, queue
 from flowchat.services.slugs import default_slug, free_slug
 from flowchat.services.source_requests import Auth, NewSource, RecrawlRequest, SourceChange
 from flowchat.services.source_warnings import warned
-from flowchat.store import audit_log, events, jobs, sources
+from flowchat.store import audit_log, events, jobs, sources, subscriptions
 from flowchat.store.database import Connection
 
 T = TypeVar("T")
@@ -68,7 +68,8 @@ async def by_url(app: Context, actor: Actor, url: str) -> Source | None:
 async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Job | None]:
     """Create a source and start its first crawl. Without `url` and `sitemap` it waits for documents to be uploaded.
 
-    Raises FlowChatError naming the field at fault, and Conflict `slug_taken` or `no_url`.
+    Raises FlowChatError naming the field at fault, Conflict `slug_taken` or `no_url`, Forbidden `plan_limit_reached`,
+    and FlowChatError `quota_exceeded` where the plan has no pages left for its crawl.
     """
     source = draft(app, actor, new)
 
@@ -76,10 +77,11 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
         taken = sources.slugs(conn, actor.tenant_id)
         if new.slug is not None and new.slug in taken:
             raise _slug_taken(new.slug)
+        _require_room(conn, actor.tenant_id)
         named = replace(source, slug=free_slug(source.slug, taken))
         sources.insert(conn, named)
         audit_log.insert(conn, actor, "sources.create", named.id, slug=named.slug, url=named.url)
-        job_id = queue(conn, named, "crawl", app.settings.embedder) if named.url else None
+        job_id = _queue_crawl(app, conn, named, _WHOLE) if named.url else None
         return _find(conn, actor, named.id), job_id
 
     created, job_id = await app.db.write(transaction)
@@ -87,6 +89,30 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
         return created, None
     app.wake(job_id)
     return created, await _job(app, job_id)
+
+
+def _require_room(conn: Connection, tenant_id: str) -> None:
+    """Raises Forbidden `plan_limit_reached` where the tenant has as many sources as its plan allows."""
+    plan = subscriptions.plan_now(conn, tenant_id)
+    most = plan.max_sources if plan else None
+    if plan is not None and most is not None and sources.count(conn, tenant_id) >= most:
+        many = "1 source" if most == 1 else f"{most} sources"
+        message = f"The plan {plan.name} has room for {many}. Delete one, or choose a larger plan."
+        raise Forbidden("plan_limit_reached", message)
+
+
+def _queue_crawl(app: Context, conn: Connection, source: Source, request: RecrawlRequest) -> str:
+    """The id of its job. Raises FlowChatError `quota_exceeded`, and Conflict `job_active`."""
+    job_id = queue(
+        conn,
+        source,
+        "crawl",
+        app.settings.embedder,
+        max_pages=request.max_pages,
+        accept_removals=request.accept_removals,
+    )
+    page_quota.require_any(conn, source.tenant_id)
+    return job_id
 
 
 def draft(app: Context, actor: Actor, new: NewSource) -> Source:
@@ -202,8 +228,8 @@ def _origin(url: str | None) -> tuple[str, str]:
 async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlRequest = _WHOLE) -> Job:
     """Queue a crawl into a new version. The live version answers until that is indexed.
 
-    The documents of a source that is not crawled are indexed anew. Raises NotFound, and Conflict `job_active` or
-    `source_revoked`.
+    The documents of a source that is not crawled are indexed anew. Raises NotFound, Conflict `job_active` or
+    `source_revoked`, and FlowChatError `quota_exceeded` where the plan has no pages left.
     """
 
     def transaction(conn: Connection) -> str:
@@ -211,14 +237,7 @@ async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlR
         require_answering(source)
         audit_log.insert(conn, actor, "sources.recrawl", source.id)
         if source.url is not None:
-            return queue(
-                conn,
-                source,
-                "crawl",
-                app.settings.embedder,
-                max_pages=request.max_pages,
-                accept_removals=request.accept_removals,
-            )
+            return _queue_crawl(app, conn, source, request)
         if source.is_builtin:
             return queue(conn, source, "index_docs", app.settings.embedder)
         return queue(conn, source, "index_documents", app.settings.embedder)
@@ -228,7 +247,7 @@ async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlR
     return await _job(app, job_id)
 
 
-@operation("sources.revoke", "write")
+@operation("sources.revoke", "write", while_read_only=True)
 async def revoke(app: Context, actor: Actor, id_or_slug: str) -> Source:
     """Stop a source from answering, at once and for good; its content is deleted in the background.
 
@@ -246,7 +265,7 @@ async def revoke(app: Context, actor: Actor, id_or_slug: str) -> Source:
     return await get(app, actor, source_id)
 
 
-@operation("sources.delete", "write")
+@operation("sources.delete", "write", while_read_only=True)
 async def delete(app: Context, actor: Actor, id_or_slug: str) -> None:
     """Revoke a source and remove it from every list. Its slug is free at once. Raises NotFound."""
 

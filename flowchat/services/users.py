@@ -145,7 +145,7 @@ async def update(app: Context, actor: Actor, user_id: str, change: UserChange) -
     return _as_seen_by(actor, await app.db.write(transaction))
 
 
-@operation("users.delete", "write")
+@operation("users.delete", "write", while_read_only=True)
 async def delete(app: Context, actor: Actor, user_id: str) -> None:
     """Remove a user. The last owner stays.
 

@@ -150,7 +150,7 @@ def disable(conn: Connection, actor: Actor, webhook: Webhook, reason: str) -> No
     audit_log.insert(conn, actor, "webhooks.disable", webhook.id, reason=reason)
 
 
-@operation("webhooks.delete", "write")
+@operation("webhooks.delete", "write", while_read_only=True)
 async def delete(app: Context, actor: Actor, webhook_id: str) -> None:
     """Delete an endpoint with its deliveries; nothing more is sent to it. Raises NotFound."""
 

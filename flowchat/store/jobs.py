@@ -37,7 +37,7 @@ def claim(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
     moment = now()
     taken = conn.execute(
         "update jobs set status = 'running', lease_owner = ?, lease_until = ?, attempts = attempts + 1,"
-        " started_at = coalesce(started_at, ?)"
+        " reserved_pages = null, started_at = coalesce(started_at, ?)"
         " where id = ? and paused_at is null and (status = 'queued' or (status = 'running' and lease_until < ?))",
         (owner, now(LEASE_S), moment, job_id, moment),
     )
@@ -56,7 +56,7 @@ def renew(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
 def release(conn: sqlite3.Connection, job_id: str, owner: str) -> None:
     """Give a job back that goes on after a restart."""
     conn.execute(
-        "update jobs set status = 'queued', lease_owner = null, lease_until = null"
+        "update jobs set status = 'queued', lease_owner = null, lease_until = null, reserved_pages = null"
         " where id = ? and lease_owner = ? and status = 'running'",
         (job_id, owner),
     )
@@ -66,7 +66,7 @@ def pause(conn: sqlite3.Connection, job_id: str) -> None:
     """Take a job from its worker, if it has one, until it is resumed. That is no interruption that counts."""
     conn.execute(
         "update jobs set paused_at = ?, status = 'queued', attempts = attempts - (status = 'running'),"
-        " lease_owner = null, lease_until = null"
+        " lease_owner = null, lease_until = null, reserved_pages = null"
         " where id = ? and status in ('queued', 'running') and paused_at is null",
         (now(), job_id),
     )
@@ -97,7 +97,7 @@ def set_total(conn: sqlite3.Connection, job_id: str, owner: str, total: int) -> 
 def finish(conn: sqlite3.Connection, job_id: str, status: JobStatus, error: str | None = None) -> None:
     conn.execute(
         "update jobs set status = ?, error = ?, finished_at = ?, lease_owner = null, lease_until = null,"
-        " paused_at = null where id = ?",
+        " paused_at = null, reserved_pages = null where id = ?",
         (status, error, now(), job_id),
     )
 
@@ -124,12 +124,12 @@ def find(conn: sqlite3.Connection, job_id: str) -> Job | None:
     return _job(row) if row else None
 
 
-def is_free_crawl(conn: sqlite3.Connection, job: Job) -> bool:
-    """A tenant's first crawl that succeeds is free: whether no crawl but this one has succeeded so far."""
+def is_free_crawl(conn: sqlite3.Connection, tenant_id: str, job_id: str = "") -> bool:
+    """A tenant's first crawl that succeeds is free: whether no crawl but this job, or one to come, has so far."""
     other = conn.execute(
         # The + keeps SQLite from going through the jobs of every tenant, by their status.
         "select 1 from jobs where tenant_id = ? and type = 'crawl' and +status = 'succeeded' and id <> ?",
-        (job.tenant_id, job.id),
+        (tenant_id, job_id),
     ).fetchone()
     return other is None
 
@@ -144,7 +144,10 @@ def unbilled_pages(conn: sqlite3.Connection, job_id: str) -> int:
 
 def release_all(conn: sqlite3.Connection) -> None:
     """Queue what a dead process left running. Only for the one process that owns the data folder."""
-    conn.execute("update jobs set status = 'queued', lease_owner = null, lease_until = null where status = 'running'")
+    conn.execute(
+        "update jobs set status = 'queued', lease_owner = null, lease_until = null, reserved_pages = null"
+        " where status = 'running'"
+    )
 
 
 async def get(db: Database, job_id: str, tenant_id: str | None = None) -> Job | None:

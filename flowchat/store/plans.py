@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import asdict
 
 from flowchat.billing import Plan, Prices
@@ -75,6 +76,16 @@ async def public(db: Database) -> list[Plan]:
         "select * from plans where is_public = 1 and archived_at is null order by monthly_fee_nano, created_at"
     )
     return [plan_of(row) for row in rows]
+
+
+async def tenants_of(db: Database, plan_ids: Collection[str]) -> dict[str, int]:
+    """How many tenants have each of these plans; a plan that nobody has is left out."""
+    rows = await db.rows(
+        "select plan_id, count(*) as tenants from subscriptions"
+        " where plan_id in (select value from json_each(?)) group by plan_id",
+        (json.dumps(list(plan_ids)),),
+    )
+    return {row["plan_id"]: row["tenants"] for row in rows}
 
 
 async def every(db: Database) -> list[Plan]:

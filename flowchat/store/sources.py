@@ -16,6 +16,7 @@ _SELECT = """
         (select count(*) from chunks c where c.version = v.seq) as chunks
     from sources s left join versions v on v.id = s.live_version
 """
+_OWN = "select count(*) as own from sources where tenant_id = ? and status <> 'revoked' and not is_builtin"
 _BY_NAME = " where s.tenant_id = ? and (s.id = ? or s.slug = ?) and s.deleted_at is null"
 
 
@@ -73,6 +74,12 @@ def find(conn: sqlite3.Connection, tenant_id: str, id_or_slug: str) -> Source | 
 def slugs(conn: sqlite3.Connection, tenant_id: str) -> set[str]:
     rows = conn.execute("select slug from sources where tenant_id = ?", (tenant_id,)).fetchall()
     return {row["slug"] for row in rows}
+
+
+def count(conn: sqlite3.Connection, tenant_id: str) -> int:
+    """How many of its own a tenant has: without revoked ones and FlowChat's documentation."""
+    row = conn.execute(_OWN, (tenant_id,)).fetchone()
+    return int(row["own"])
 
 
 def set_status(conn: sqlite3.Connection, source_id: str, status: SourceStatus) -> None:
@@ -150,6 +157,12 @@ async def get(db: Database, tenant_id: str, id_or_slug: str, *, is_counted: bool
     select = _SELECT if is_counted else _UNCOUNTED
     row = await db.row(select + _BY_NAME, (tenant_id, id_or_slug, id_or_slug))
     return _source(row) if row else None
+
+
+async def count_own(db: Database, tenant_id: str) -> int:
+    """As `count`."""
+    row = await db.row(_OWN, (tenant_id,))
+    return int(row["own"]) if row else 0
 
 
 async def builtin(db: Database) -> Source | None:

@@ -1,6 +1,8 @@
 """What tenants have subscribed to: one subscription each, or none."""
 
+import json
 import sqlite3
+from collections.abc import Collection
 
 from flowchat.billing import Plan, Prices, Subscription
 from flowchat.domain import now
@@ -12,7 +14,10 @@ _WITH_PLAN = "select p.* from subscriptions s join plans p on p.id = s.plan_id w
 
 
 def put(conn: sqlite3.Connection, subscription: Subscription) -> None:
-    """Store it in place of the tenant's former one."""
+    """Store it in place of the tenant's former one. Of another plan's quotas the tenant is warned anew."""
+    former = find(conn, subscription.tenant_id)
+    if former is not None and former.plan_id != subscription.plan_id:
+        conn.execute("delete from quota_warnings where tenant_id = ?", (subscription.tenant_id,))
     values = {name: getattr(subscription, name) for name in _FIELDS} | {"updated_at": now()}
     sets = ", ".join(f"{name} = excluded.{name}" for name in values if name != "tenant_id")
     conn.execute(
@@ -24,13 +29,14 @@ def put(conn: sqlite3.Connection, subscription: Subscription) -> None:
 
 def delete(conn: sqlite3.Connection, tenant_id: str) -> None:
     """The tenant has no plan from now on."""
+    conn.execute("delete from quota_warnings where tenant_id = ?", (tenant_id,))
     conn.execute("delete from subscriptions where tenant_id = ?", (tenant_id,))
 
 
 def find(conn: sqlite3.Connection, tenant_id: str) -> Subscription | None:
     """A tenant's subscription as a transaction sees it."""
     row = conn.execute("select * from subscriptions where tenant_id = ?", (tenant_id,)).fetchone()
-    return _subscription(row) if row else None
+    return subscription_of(row) if row else None
 
 
 def plan_now(conn: sqlite3.Connection, tenant_id: str) -> Plan | None:
@@ -46,12 +52,22 @@ def prices_now(conn: sqlite3.Connection, tenant_id: str) -> Prices | None:
 
 async def get(db: Database, tenant_id: str) -> Subscription | None:
     row = await db.row("select * from subscriptions where tenant_id = ?", (tenant_id,))
-    return _subscription(row) if row else None
+    return subscription_of(row) if row else None
 
 
 async def plan_of_tenant(db: Database, tenant_id: str) -> Plan | None:
     row = await db.row(_WITH_PLAN, (tenant_id,))
     return plan_of(row) if row else None
+
+
+async def with_plans(db: Database, tenant_ids: Collection[str]) -> dict[str, tuple[Subscription, Plan]]:
+    """Those of these tenants that have one, by tenant id."""
+    rows = await db.rows(
+        "select s.*, p.* from subscriptions s join plans p on p.id = s.plan_id"
+        " where s.tenant_id in (select value from json_each(?))",
+        (json.dumps(list(tenant_ids)),),
+    )
+    return {row["tenant_id"]: (subscription_of(row), plan_of(row)) for row in rows}
 
 
 async def tenant_of_customer(db: Database, stripe_customer: str) -> str | None:
@@ -65,10 +81,5 @@ async def stripe_customers(db: Database) -> list[str]:
     return [row["stripe_customer"] for row in rows]
 
 
-async def of_tenants(db: Database) -> dict[str, Subscription]:
-    """All of them by tenant id."""
-    return {row["tenant_id"]: _subscription(row) for row in await db.rows("select * from subscriptions")}
-
-
-def _subscription(row: Row) -> Subscription:
+def subscription_of(row: Row) -> Subscription:
     return Subscription(**{name: row[name] for name in _FIELDS})

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 
+from flowchat.billing import month_of
 from flowchat.domain import UsageCounts, UsageDay, UsageGroup, now
 from flowchat.store import subscriptions
 from flowchat.store.database import Database
@@ -43,6 +44,13 @@ def record(
         f" values (?, ?, ?, ?, {marks}) on conflict do update set {sums}",
         (tenant_id, day, key_id or "", source_id or "", *astuple(counts)),
     )
+    if counts.billable_queries or counts.billable_pages:
+        conn.execute(
+            "insert into usage_months values (?, ?, ?, ?) on conflict do update set"
+            " billable_queries = billable_queries + excluded.billable_queries,"
+            " billable_pages = billable_pages + excluded.billable_pages",
+            (tenant_id, month_of(day), counts.billable_queries, counts.billable_pages),
+        )
 
 
 async def days(db: Database, tenant_id: str, cursor: Cursor, first: str | None, last: str | None) -> list[str]:
@@ -95,7 +103,7 @@ def is_final(day: str, moment: str) -> bool:
 
 
 async def faults(db: Database) -> list[str]:
-    """Days whose sums are not those of the ledger, one sentence each."""
+    """Days and months whose sums are not those of the ledger, one sentence each."""
     columns = ", ".join(COUNTS)
     negated = ", ".join(f"-{name}" for name in COUNTS)
     differs = " or ".join(f"sum({name}) <> 0" for name in COUNTS)
@@ -105,4 +113,11 @@ async def faults(db: Database) -> list[str]:
         f" from usage_ledger union all select tenant_id, day, key_id, source_id, {negated} from usage_days)"
         f" group by tenant_id, day, key_id, source_id having {differs}"
     )
-    return sorted({f"the usage of {row['tenant_id']} on {row['day']} is not the sum of its ledger" for row in rows})
+    days_off = {f"the usage of {row['tenant_id']} on {row['day']} is not the sum of its ledger" for row in rows}
+    rows = await db.rows(
+        "select tenant_id, month from (select tenant_id, substr(day, 1, 7) as month, billable_queries, billable_pages"
+        " from usage_ledger union all select tenant_id, month, -billable_queries, -billable_pages from usage_months)"
+        " group by tenant_id, month having sum(billable_queries) <> 0 or sum(billable_pages) <> 0"
+    )
+    months_off = {f"what is billed of {row['tenant_id']} in {row['month']} is not its ledger's sum" for row in rows}
+    return sorted(days_off) + sorted(months_off)

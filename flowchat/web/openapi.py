@@ -69,6 +69,8 @@ def tag_of(call: Call) -> str:
 def statuses(call: Call) -> list[int]:
     """The error statuses that a call can have."""
     found = {400, 401, 403, 429, *call.problems}
+    if not call.operation.while_read_only:
+        found.add(402)
     if call.ids:
         found.add(404)
     if call.has_body:

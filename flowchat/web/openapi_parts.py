@@ -115,7 +115,8 @@ PROBLEM: Part = {
 _PROBLEMS = {
     400: ("BadRequest", "A field is missing or wrong; `param` names it."),
     401: ("Unauthorized", "The key is missing, unknown, expired or revoked."),
-    403: ("Forbidden", "The key is good, but not for this: its scope or its allowed origins."),
+    402: ("PaymentRequired", "The tenant is read-only: its trial is over, or a payment is due. `detail` says which."),
+    403: ("Forbidden", "The key is good, but not for this: its scope, its allowed origins, or its tenant's plan."),
     404: ("NotFound", "It does not exist, or belongs to another tenant."),
     409: ("Conflict", "The request contradicts the present state."),
     410: (

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from subscribing import plan_of, subscribe
 from two_tenants import Tenant, headers_of, make_tenant, operator_key, rows_of, said
 from web_server import Served, serving
 
 from flowchat.services.lists import ListRequest
+from flowchat.services.operations import OPERATIONS
 from flowchat.web.calls import CALLS, Call
 
 NO_LIMITS = {"calls_per_minute": 0, "questions_per_minute": 0}
@@ -22,6 +24,8 @@ SCOPES = {"admin": {"read", "write", "billing"}, "reader": {"read"}, "operator":
 VISITORS = {"widget", "test widget"}
 REFUSED = ("revoked admin", "expired admin", "revoked widget", "expired widget", "unknown", "nobody")
 CREDENTIALS = (*SCOPES, *VISITORS, *REFUSED)
+
+OVER = plan_of("over")
 
 _number = itertools.count(1)
 
@@ -229,6 +233,33 @@ async def test_owners_reach_their_own_and_the_audit_log_tells(tmp_path: Path) ->
                 )
                 told = is_machines or any(row["is_ours"] for row in log)
                 assert log and told, f"{call.operation_name} wrote nothing into the audit log"
+
+
+async def test_a_read_only_tenant_can_read_and_take_away_and_nothing_else(tmp_path: Path) -> None:
+    """The same requests by owners whose trial is over."""
+    async with serving(tmp_path, **NO_LIMITS) as served:
+        operator = await operator_key(served)
+        reading = await make_tenant(served, operator, "otter")
+        await subscribe(served.app.db, reading.ids["tenant"], OVER, "canceled")
+        refused = []
+        for call in CALLS:
+            if call.operation.scopes == ("operator",):
+                continue
+            us = reading
+            if call.operation.while_read_only and call.method != "GET":
+                us = await make_tenant(served, operator, _new())
+                await subscribe(served.app.db, us.ids["tenant"], OVER, "canceled")
+            secret = us.keys["widget" if call.is_for_visitors else "admin"]
+            for sent in requests_of(call, us):
+                response = await send(served, call, paths_of(call, us, us, sent)[0], sent, secret)
+                wanted = call.status if call.operation.while_read_only else 402
+                assert response.status_code == wanted, f"{call.operation_name}: {response.text}"
+            if not call.operation.while_read_only:
+                assert response.json()["code"] == "read_only"
+                refused.append(call.operation_name)
+    goes_on = {name for name, found in OPERATIONS.items() if "write" in found.scopes and found.while_read_only}
+    assert {"sources.create", "sources.recrawl", "keys.create", "chat.ask", "playground.ask"} <= set(refused)
+    assert {name.partition(".")[2] for name in goes_on} <= {"revoke", "delete", "erase", "cancel", "pause"}
 
 
 async def test_an_idempotency_key_is_one_of_its_tenant(tmp_path: Path) -> None:

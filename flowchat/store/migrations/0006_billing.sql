@@ -46,15 +46,14 @@ create table subscriptions (
 ) strict;
 create index subscriptions_by_plan on subscriptions (plan_id);
 
--- Billable answers of a month (YYYY-MM, UTC) that a tenant has got or is about to get: what a hard stop counts.
-create table tenant_answers (
-    tenant_id text not null references tenants (id),
-    month text not null,
-    reserved integer not null,
-    primary key (tenant_id, month)
+-- Billable answers that a tenant is about to get: what a hard stop counts beside those it has got.
+create table answers_begun (
+    tenant_id text primary key references tenants (id),
+    answers integer not null
 ) strict;
 -- Pages that a running crawl may still be billed for, of a plan with a hard stop.
 alter table jobs add column reserved_pages integer;
+create index jobs_reserving on jobs (tenant_id) where reserved_pages is not null;
 
 -- The tenant was told that so much of its plan is used up.
 create table quota_warnings (
@@ -73,6 +72,18 @@ create index usage_ledger_unreported on usage_ledger (tenant_id, created_at)
 where reported_in is null and (billable_queries <> 0 or billable_pages <> 0);
 alter table usage_days add column free_pages integer not null default 0;
 alter table usage_days add column cost_nano integer not null default 0;
+
+-- What of a calendar month (YYYY-MM, UTC) is billed: sums of the ledger, written in the deed's transaction.
+create table usage_months (
+    tenant_id text not null references tenants (id),
+    month text not null,
+    billable_queries integer not null,
+    billable_pages integer not null,
+    primary key (tenant_id, month)
+) strict;
+insert into usage_months
+select tenant_id, substr(day, 1, 7), sum(billable_queries), sum(billable_pages) from usage_days
+group by 1, 2 having sum(billable_queries) <> 0 or sum(billable_pages) <> 0;
 
 -- The outbox to Stripe's meters: one line for each tenant, metric and hour that has ended.
 create table meter_events (

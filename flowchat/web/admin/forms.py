@@ -11,7 +11,8 @@ from flowchat.errors import FlowChatError
 from flowchat.services import validate
 
 T = TypeVar("T")
-_AGAIN = (400, 409, 413, 415, 422, 429)  # the form is shown again; other errors have a page of their own
+_AGAIN = (400, 402, 409, 413, 415, 422, 429)  # the form is shown again; other errors have a page of their own
+_AGAIN_CODES = ("plan_limit_reached",)
 _OWN = ("csrf_token", "confirm")
 
 
@@ -37,7 +38,7 @@ class Form(AbstractContextManager["Form"]):
         return form
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        if not isinstance(error, FlowChatError) or error.status not in _AGAIN:
+        if not isinstance(error, FlowChatError) or (error.status not in _AGAIN and error.code not in _AGAIN_CODES):
             return False
         self.error = error
         return True

@@ -16,7 +16,7 @@ from flowchat.web.admin import cookies, guard, navigation
 
 Kind = Literal["good", "bad"]
 Query = TypeVar("Query", bound=msgspec.Struct)
-_TOLD_AT_THE_PAGE = (400, 409, 410, 413, 415, 422, 429)  # other errors have a page of their own
+_TOLD_AT_THE_PAGE = (400, 402, 409, 410, 413, 415, 422, 429)  # other errors have a page of their own
 _MOST_NOTICE_CHARS = 500  # it travels in a cookie, which may have 4 KB
 
 
