@@ -110,6 +110,7 @@ def subscribe(tenant_id: str, plan: Plan, former: Subscription | None, moment: s
         former,
         plan_id=plan.id,
         status="active",
+        started_at=moment,
         trial_ends_at=None,
         past_due_at=None,
         cancels_at=None,

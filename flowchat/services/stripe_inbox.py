@@ -96,8 +96,8 @@ class Inbox:
         """Usage that a meter has refused after Stripe took it."""
         report = await endpoints.meter_errors(self._stripe, event.id)
         parked = await self._app.db.write(lambda conn: _park(conn, report.refused))
-        log.warning("Stripe's meters refuse usage (%s): %s Parked: %s", event.id, report.summary, parked)
-        return None if parked else "It names no usage that FlowChat has reported."
+        log.warning("Stripe's meters refuse usage (%s), %s of it is parked: %s", event.id, parked, report.summary)
+        return None if parked else "It names no usage that is at Stripe, or on its way."
 
     async def _later(self, event: StripeEvent, error: str, retry_after_s: float | None) -> None:
         if event.received_at <= now(-GIVE_UP_S):

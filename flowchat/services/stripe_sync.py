@@ -79,6 +79,8 @@ def chosen(found: Iterable[RemoteSubscription]) -> RemoteSubscription | None:
 
 def _store(conn: Connection, settings: Settings, tenant: Tenant, remote: RemoteSubscription, email: str) -> None:
     present, moment = subscriptions.find(conn, tenant.id), now()
+    if present is None and remote.status == "canceled":
+        return  # an operator has taken the tenant's plan away since
     plan = _plan(conn, tenant, remote, present)
     if plan is None:
         return

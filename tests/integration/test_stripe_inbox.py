@@ -17,7 +17,7 @@ from signing_in import signed_in
 from stripe_events import SECRET, SETTINGS, letters, signature, states, take_in
 from web_server import serving as web_serving
 
-from flowchat.billing import Plan, Subscription
+from flowchat.billing import Plan, Subscription, subscribe
 from flowchat.domain import Tenant, now
 from flowchat.errors import FlowChatError
 from flowchat.net.stripe_api.client import Stripe, connect
@@ -324,6 +324,29 @@ async def test_a_tenant_that_the_subscription_names(tmp_path: Path) -> None:
         assert (first.plan_id, first.stripe_customer, first.email) == (STARTER.id, "cus_2", "boss@shop.example")
         moved = await here.subscription()
         assert (moved.status, moved.stripe_customer, moved.stripe_subscription) == ("active", "cus_3", "sub_3")
+
+
+async def test_a_plan_that_an_operator_took_away_or_gave_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Stripe tells of the subscription that was over before changes neither."""
+    clock = Clock(monkeypatch, NOW)
+    async with world(tmp_path) as here:
+        over = stripes(status="canceled", metadata={"flowchat_tenant": here.tenant.id})
+        here.server.answers["/v1/customers/cus_1"] = answer(b'{"id": "cus_1", "email": "ann@shop.example"}')
+        here.server.answers[path()] = listed(over)
+        await here.hears("evt_1")
+        ended = await here.subscription()
+        assert ended.status == "canceled"
+        clock.go_on(days=1)
+        given = subscribe(here.tenant.id, LARGE, ended, now())
+        await here.app.db.write(lambda conn: subscriptions.put(conn, given))
+        await here.hears("evt_2")
+        assert await here.subscription() == given
+        await here.app.db.write(lambda conn: subscriptions.delete(conn, here.tenant.id))
+        await here.hears("evt_3")
+        assert await subscriptions.get(here.app.db, here.tenant.id) is None
+        assert [status for _, status, _ in await states(here.app)] == ["done"] * 3
 
 
 async def test_a_customer_that_was_deleted_at_stripe(tmp_path: Path) -> None:

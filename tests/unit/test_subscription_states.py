@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowchat.billing import Subscription, standing_of
+from flowchat.billing import Plan, Subscription, standing_of, subscribe
 from flowchat.net.stripe_api.customers import Item, RemoteSubscription, subscription_of
 from flowchat.services.billing_emails import about
 from flowchat.services.stripe_sync import chosen, merged
@@ -95,7 +95,8 @@ def test_cancelling() -> None:
 def test_what_is_over_ends_nothing_newer() -> None:
     """Such as a plan that an operator gave afterwards; but it ends a trial from before."""
     over = remote(status="canceled", ended_at="2026-11-20T00:00:00.000Z")
-    given = replace(TRIAL, status="active", plan_id="pln_given", trial_ends_at=None, started_at=MOMENT)
+    given = subscribe("ten_1", Plan(id="pln_given", slug="given", name="Given"), after(TRIAL, over), MOMENT)
+    assert (given.status, given.plan_id, given.stripe_subscription) == ("active", "pln_given", None)
     assert after(given, over) == given
     assert after(TRIAL, over).status == "canceled"
     newer = after(TRIAL, remote("sub_2"))
