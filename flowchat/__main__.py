@@ -6,7 +6,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, crawl, evaluate, keys, models, system, users
+from flowchat.cli import ask, crawl, evaluate, keys, mail, models, system, users
 from flowchat.errors import FlowChatError
 
 
@@ -23,6 +23,7 @@ for command in (
     models.models,
     keys.keys,
     users.users,
+    mail.mail,
     system.check,
     system.show_settings,
     evaluate.evaluate,

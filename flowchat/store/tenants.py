@@ -21,6 +21,8 @@ _REST = {
     "curated_answers": "tenant_id = {tenant}",
     "users": "tenant_id = {tenant}",
     "idempotency_keys": "tenant_id = {tenant}",
+    "emails": "tenant_id = {tenant} and next_attempt_at is null",
+    "signups": "tenant_id = {tenant}",
 }
 
 
