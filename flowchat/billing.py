@@ -19,6 +19,7 @@ MeterEventStatus = Literal["pending", "delivered", "parked", "dropped"]
 StripeEventStatus = Literal["pending", "done", "ignored", "failed"]
 SignUpStatus = Literal["waiting", "confirmed", "has_account"]
 EmailStatus = Literal["none", "waiting", "sent", "failed"]
+InviteStatus = Literal["open", "used", "expired"]
 
 NANO = 1_000_000_000
 METRICS: tuple[Metric, ...] = ("queries", "pages")
@@ -242,16 +243,22 @@ class SignUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """To sign up, once. `email` '': whoever has the code; `plan_id` None: to the trial plan."""
+    """To sign up, once. `email` '': whoever has the code; `plan_id` None: to the trial plan. `plan` is its slug."""
 
     id: str
     email: str = ""
     note: str = ""
     plan_id: str | None = None
+    plan: str | None = None
     expires_at: str
     tenant_id: str | None = None
     created_at: str = ""
     used_at: str | None = None
+
+    def status_at(self, moment: str) -> InviteStatus:
+        if self.used_at is not None:
+            return "used"
+        return "expired" if self.expires_at <= moment else "open"
 
 
 def format_money(nano: int, places: int = 4) -> str:

@@ -15,7 +15,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Work: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
 Scope = Literal["read", "write", "billing", "operator"]
-Caller = Literal["actor", "visitor"]
+Caller = Literal["actor", "visitor", "anyone"]
 
 
 _SENTENCE_END = re.compile(r"(?<=[.:])\s+(?=[A-Z])")
@@ -26,8 +26,8 @@ _CODE = re.compile(r"`(\w+)`")
 class Operation:
     """One thing that can be done. `function(app, caller, *ids, request)` does it.
 
-    An actor needs one of the `scopes`; a visitor's key needs none. What people read about it is the function's
-    docstring: its first sentence, all but what it raises, and the error codes that it raises.
+    An actor needs one of the `scopes`; a visitor's key needs none, and anyone needs no key at all. What people read
+    about it is the function's docstring: its first sentence, all but what it raises, and the error codes it raises.
     """
 
     name: str
@@ -88,6 +88,16 @@ def visitor_operation(name: str) -> Callable[[Work[P, T]], Work[P, T]]:
 
     def register(function: Work[P, T]) -> Work[P, T]:
         _add(Operation(name, "visitor", (), function))
+        return function
+
+    return register
+
+
+def anyone_operation(name: str) -> Callable[[Work[P, T]], Work[P, T]]:
+    """Name a service's function that takes no credential: it has a public page, and no place in the admin UI."""
+
+    def register(function: Work[P, T]) -> Work[P, T]:
+        _add(Operation(name, "anyone", (), function))
         return function
 
     return register

@@ -61,6 +61,12 @@ def find(conn: sqlite3.Connection, id_or_slug: str) -> Tenant | None:
     return _tenant(row) if row else None
 
 
+def slugs_like(conn: sqlite3.Connection, slug: str) -> set[str]:
+    """That slug and those made of it with a number, as far as they are taken."""
+    rows = conn.execute("select slug from tenants where slug = ?1 or slug glob ?1 || '-*'", (slug,))
+    return {row["slug"] for row in rows}
+
+
 def unrevoked(conn: sqlite3.Connection, tenant_id: str) -> tuple[list[str], list[str]]:
     """Ids of the tenant's keys and sources that are not revoked."""
     keys = conn.execute("select id from keys where tenant_id = ? and revoked_at is null", (tenant_id,))

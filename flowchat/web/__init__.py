@@ -6,7 +6,7 @@ from quart import Quart
 
 import flowchat
 from flowchat.services.context import Appliance
-from flowchat.web import admin, api, api_docs, auth, chat, health, openapi, pages, respond, uploads, widget
+from flowchat.web import admin, api, api_docs, auth, chat, health, openapi, pages, respond, signup, uploads, widget
 
 MAX_BODY_BYTES = 64 * 1024  # a body is buffered before its handler reads it
 HEARTBEAT_S = 10.0
@@ -35,6 +35,7 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         api_docs.blueprint,
         health.blueprint,
         pages.blueprint,
+        signup.blueprint,
         widget.blueprint,
         admin.blueprint,
     ):
