@@ -20,6 +20,7 @@ from hypercorn.config import Config
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.errors import Conflict, FlowChatError
+from flowchat.net import mail
 from flowchat.net.appliance import wait_until_live
 from flowchat.net.openai_stream import stream_chat
 from flowchat.net.stripe_api.client import connect
@@ -40,6 +41,7 @@ from flowchat.services import (
 )
 from flowchat.services.context import Appliance, Context
 from flowchat.services.delivery import Deliverer
+from flowchat.services.mail import Postman
 from flowchat.services.metering import Reporter
 from flowchat.services.revocations import FOLLOW_S
 from flowchat.services.stripe_inbox import Inbox
@@ -186,8 +188,10 @@ async def serve_web(app: Appliance) -> AsyncIterator[None]:
 def serve(settings: Settings, pull_models: Callable[[Settings], None], report: Report) -> None:
     """Serve until SIGTERM or SIGINT. `pull_models` fetches what is missing; `report` prints a text for the operator.
 
-    Raises FlowChatError: folder or port in use, models missing, a database that is too new.
+    Raises FlowChatError: folder or port in use, models missing, a database that is too new, a mail server that can't be
+    understood.
     """
+    mail.server_of(settings)
     with closing(_bind(settings.host, settings.port)) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         with holding(settings.data_dir, reachable_url(settings)):
@@ -266,6 +270,10 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),
             asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
         ]
+        if (mail_server := mail.server_of(settings)) is not None:
+            postman = Postman(app, mail_server)
+            app.wake_mail = postman.wake
+            background.append(asyncio.create_task(postman.run()))
         serving = asyncio.create_task(hypercorn_serve(web, _hypercorn(listener), shutdown_trigger=stop.wait))
         try:
             await _announce(app, serving, report)

@@ -18,6 +18,9 @@ SubscriptionStatus = Literal["trialing", "active", "past_due", "unpaid", "paused
 StandingReason = Literal["", "trial_over", "past_due", "unpaid", "paused", "canceled"]
 MeterEventStatus = Literal["pending", "delivered", "parked", "dropped"]
 StripeEventStatus = Literal["pending", "done", "ignored", "failed"]
+SignUpStatus = Literal["waiting", "confirmed", "has_account"]
+EmailStatus = Literal["none", "waiting", "sent", "failed"]
+InviteStatus = Literal["open", "used", "expired"]
 
 NANO = 1_000_000_000
 METRICS: tuple[Metric, ...] = ("queries", "pages")
@@ -290,6 +293,8 @@ class StripeEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Email:
+    """On its way while there is a next attempt. What it said is not kept once it was sent."""
+
     id: str
     tenant_id: str | None
     recipient: str
@@ -304,30 +309,51 @@ class Email:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignUp:
-    """Who wants an account. `state`: a link to confirm is good for one state; `tenant_id` once it is confirmed."""
+    """Who wants an account. `state`: a link to confirm is good for one state; `tenant_id` once it is confirmed.
+
+    `is_known`: they own a tenant already, and were told so. `email_status`: what became of the e-mail to them.
+    """
 
     id: str
     email: str
     name: str
     state: str
+    site: str = ""
+    password_hash: str | None = None
+    is_known: bool = False
     address: str = ""
+    email_id: str | None = None
     tenant_id: str | None = None
     created_at: str = ""
     confirmed_at: str | None = None
+    email_status: EmailStatus = "none"
+    email_error: str | None = None
+
+    @property
+    def status(self) -> SignUpStatus:
+        if self.confirmed_at is not None:
+            return "confirmed"
+        return "has_account" if self.is_known else "waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """To sign up, once. `email` '': whoever has the code; `plan_id` None: to the trial plan."""
+    """To sign up, once. `email` '': whoever has the code; `plan_id` None: to the trial plan. `plan` is its slug."""
 
     id: str
     email: str = ""
     note: str = ""
     plan_id: str | None = None
+    plan: str | None = None
     expires_at: str
     tenant_id: str | None = None
     created_at: str = ""
     used_at: str | None = None
+
+    def status_at(self, moment: str) -> InviteStatus:
+        if self.used_at is not None:
+            return "used"
+        return "expired" if self.expires_at <= moment else "open"
 
 
 def format_money(nano: int, places: int = 4) -> str:

@@ -9,10 +9,12 @@ import httpx
 from appliance import operator
 from web_server import Served, make_live
 
-from flowchat.domain import PageOutcome
+from flowchat.billing import Invite, SignUp
+from flowchat.domain import PageOutcome, new_id, now
 from flowchat.services import keys
 from flowchat.services.key_requests import NewOperatorKey
-from flowchat.store import pages, sources, versions
+from flowchat.store import invites, pages, signups, sources, versions
+from flowchat.store.database import Connection
 
 PAST = "2020-01-01T00:00:00Z"
 Call = Callable[..., Awaitable[dict[str, Any]]]
@@ -54,6 +56,7 @@ async def make_tenant(served: Served, operator_secret: str, word: str) -> Tenant
     await _add_conversation(served, tenant)
     await _add_words(served, tenant, call)
     await _add_webhook(tenant, call)
+    await _add_signup(served, tenant)
     user = {"email": f"{word}@shop.example", "name": word, "role": "owner"}
     tenant.ids["user"] = (await call("POST", "/v1/users", json=user))["id"]
     user = {"email": f"{word}-2@shop.example", "name": word, "role": "owner"}
@@ -140,6 +143,20 @@ async def _add_webhook(tenant: Tenant, call: Call) -> None:
     delivery = await call("POST", f"/v1/webhooks/{webhook}/ping")
     tenant.ids |= {"webhook": webhook, "delivery": delivery["id"]}
     tenant.ids["event"] = (await call("GET", "/v1/events"))["data"][0]["id"]
+
+
+async def _add_signup(served: Served, tenant: Tenant) -> None:
+    """Somebody who waits for an account, and somebody who was invited."""
+    email = f"{tenant.word}-3@shop.example"
+    signup = SignUp(id=new_id("sgn"), email=email, name=tenant.word, state="0", created_at=now())
+    invite = Invite(id=new_id("inv"), email=email, note=tenant.word, expires_at=now(3600), created_at=now())
+
+    def transaction(conn: Connection) -> None:
+        signups.insert(conn, signup)
+        invites.insert(conn, invite, invite.id)
+
+    await served.app.db.write(transaction)
+    tenant.ids |= {"signup": signup.id, "invite": invite.id}
 
 
 async def _call(served: Served, secret: str, method: str, path: str, **options: Any) -> dict[str, Any]:

@@ -158,6 +158,17 @@ async def sign_in(app: Appliance, account: Account, browser: Browser, code: str 
     return token
 
 
+async def sign_in_first(app: Appliance, user_id: str, browser: Browser) -> str:
+    """Start the session of whoever has just made their account, with a password; returns its token.
+
+    Raises Unauthorized.
+    """
+    account = await accounts.get(app.db, user_id)
+    if account is None or account.password_hash is None:
+        raise Unauthorized("Sign in again.")
+    return await sign_in(app, account, browser)
+
+
 async def change_password(app: Appliance, me: SignedIn, current: str, fresh: str) -> None:
     """The user's other sessions end. Raises FlowChatError `bad_current_password`, `bad_password`, Busy."""
     await confirm_password(app, me, current)

@@ -27,14 +27,16 @@ MAX_PREVIEWS = 2  # looks at sites at once: each parses pages beside the searche
 class Context:
     """Enough to read and change what is stored. `wake(job_id)` tells a worker; the jobs table is the truth.
 
-    `wake_delivery()`, after a transaction that recorded an event, only makes its webhooks quicker. `syncing` is held
-    while a subscription is fetched from Stripe and stored.
+    `wake_delivery()`, after a transaction that recorded an event, only makes its webhooks quicker; so does
+    `wake_mail()` after one that wrote an e-mail. `syncing` is held while a subscription is fetched from Stripe and
+    stored.
     """
 
     settings: Settings
     db: Database
     wake: Callable[[str], None]
     wake_delivery: Callable[[], None] = field(default=lambda: None)
+    wake_mail: Callable[[], None] = field(default=lambda: None)
     revocations: Revocations = field(init=False)
     syncing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 

@@ -69,18 +69,19 @@ async def create(app: Context, actor: Actor, new: NewKey) -> tuple[Key, str]:
 
     Raises NotFound, Forbidden `scope_missing`, and Conflict `source_revoked` or `tenant_closed`.
     """
+    return await app.db.write(lambda conn: make(conn, actor, new))
+
+
+def make(conn: Connection, actor: Actor, new: NewKey) -> tuple[Key, str]:
+    """The same as `create`, within a transaction."""
     described, secret = _with_secret(_described(actor, new))
     _check_may_change(actor, described)
     _check_may_hold(actor, described)
-
-    def transaction(conn: Connection) -> Key:
-        wanted = new.sources if isinstance(new, NewWidgetKey) else ()
-        key = replace(described, sources=_source_ids(conn, actor, wanted))
-        keys.insert(conn, key, hash_secret(secret))
-        audit_log.insert(conn, actor, "keys.create", key.id, type=key.type, name=key.name, scopes=key.scopes)
-        return key
-
-    return await app.db.write(transaction), secret
+    wanted = new.sources if isinstance(new, NewWidgetKey) else ()
+    key = replace(described, sources=_source_ids(conn, actor, wanted))
+    keys.insert(conn, key, hash_secret(secret))
+    audit_log.insert(conn, actor, "keys.create", key.id, type=key.type, name=key.name, scopes=key.scopes)
+    return key, secret
 
 
 def _described(actor: Actor, new: NewKey) -> Key:

@@ -1,4 +1,4 @@
-"""Signed links that work once: to set the appliance up, to accept an invitation, to choose a new password.
+"""Signed links that work once: to set the appliance up, to accept an invitation, to choose a new password, to sign up.
 
 Also what a browser keeps between the password and the second factor. A link carries a fingerprint of the state it was
 made for: of the password, which using the link changes.
@@ -15,8 +15,14 @@ from flowchat.errors import FlowChatError
 from flowchat.services import vault
 from flowchat.services.context import Context
 
-Purpose = Literal["set-up", "invitation", "reset", "sign-in"]
-VALID_S: dict[Purpose, int] = {"set-up": 24 * 3600, "invitation": 7 * 86_400, "reset": 24 * 3600, "sign-in": 600}
+Purpose = Literal["set-up", "invitation", "reset", "sign-in", "sign-up"]
+VALID_S: dict[Purpose, int] = {
+    "set-up": 24 * 3600,
+    "invitation": 7 * 86_400,
+    "reset": 24 * 3600,
+    "sign-in": 600,
+    "sign-up": 24 * 3600,
+}
 
 
 class Link(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,6 +31,7 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     user: str = ""
     state: str = ""
     drops_second_factor: bool = False
+    signup: str = ""
 
 
 def make(app: Context, purpose: Purpose, link: Link, origin: str) -> str:

@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Work: TypeAlias = Callable[P, Coroutine[Any, Any, T]]
 Scope = Literal["read", "write", "billing", "operator"]
-Caller = Literal["actor", "visitor"]
+Caller = Literal["actor", "visitor", "anyone"]
 
 
 _SENTENCE_END = re.compile(r"(?<=[.:])\s+(?=[A-Z])")
@@ -28,9 +28,9 @@ _CODE = re.compile(r"`(\w+)`")
 class Operation:
     """One thing that can be done. `function(app, caller, *ids, request)` does it.
 
-    An actor needs one of the `scopes`; a visitor's key needs none. What people read about it is the function's
-    docstring: its first sentence, all but what it raises, and the error codes that it raises. Unless it goes on
-    `while_read_only`, a tenant that is read-only is refused.
+    An actor needs one of the `scopes`; a visitor's key needs none, and anyone needs no key at all. What people read
+    about it is the function's docstring: its first sentence, all but what it raises, and the error codes it raises.
+    Unless it goes on `while_read_only`, a tenant that is read-only is refused.
     """
 
     name: str
@@ -99,6 +99,16 @@ def visitor_operation(name: str, *, while_read_only: bool = True) -> Callable[[W
 
     def register(function: Work[P, T]) -> Work[P, T]:
         _add(Operation(name, "visitor", (), function, while_read_only))
+        return function
+
+    return register
+
+
+def anyone_operation(name: str) -> Callable[[Work[P, T]], Work[P, T]]:
+    """Name a service's function that takes no credential: it has a public page, and no place in the admin UI."""
+
+    def register(function: Work[P, T]) -> Work[P, T]:
+        _add(Operation(name, "anyone", (), function))
         return function
 
     return register

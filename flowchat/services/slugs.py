@@ -1,4 +1,4 @@
-"""Slugs of sources that were given none."""
+"""Slugs of sources and tenants that were given none."""
 
 import re
 from urllib.parse import urlsplit
@@ -9,6 +9,11 @@ def default_slug(url: str | None, name: str) -> str:
     if url is None:
         return _slugged(name) or "documents"
     return _slugged(urlsplit(url).netloc.removeprefix("www.")) or "source"
+
+
+def tenant_slug(name: str) -> str:
+    """From what it is called. It may be taken."""
+    return _slugged(name) or "tenant"
 
 
 def _slugged(text: str) -> str:

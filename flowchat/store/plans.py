@@ -24,6 +24,7 @@ _FIELDS = (
     "is_trial",
 )
 _ONE = "select * from plans where id = ? or slug = ?"
+_TRIAL = "select * from plans where is_trial = 1 and archived_at is null"
 
 
 def insert(conn: sqlite3.Connection, plan: Plan) -> None:
@@ -57,12 +58,18 @@ def find(conn: sqlite3.Connection, id_or_slug: str) -> Plan | None:
 
 def trial_now(conn: sqlite3.Connection) -> Plan | None:
     """What a sign-up begins with, as a transaction sees it."""
-    row = conn.execute("select * from plans where is_trial = 1 and archived_at is null").fetchone()
+    row = conn.execute(_TRIAL).fetchone()
     return plan_of(row) if row else None
 
 
 async def get(db: Database, id_or_slug: str) -> Plan | None:
     row = await db.row(_ONE, (id_or_slug, id_or_slug))
+    return plan_of(row) if row else None
+
+
+async def trial(db: Database) -> Plan | None:
+    """What a sign-up begins with."""
+    row = await db.row(_TRIAL)
     return plan_of(row) if row else None
 
 

@@ -21,6 +21,8 @@ _REST = {
     "curated_answers": "tenant_id = {tenant}",
     "users": "tenant_id = {tenant}",
     "idempotency_keys": "tenant_id = {tenant}",
+    "emails": "tenant_id = {tenant} and next_attempt_at is null",
+    "signups": "tenant_id = {tenant}",
 }
 
 
@@ -57,6 +59,12 @@ def find(conn: sqlite3.Connection, id_or_slug: str) -> Tenant | None:
     """The tenant as a transaction sees it."""
     row = conn.execute(_ONE, (id_or_slug, id_or_slug)).fetchone()
     return _tenant(row) if row else None
+
+
+def slugs_like(conn: sqlite3.Connection, slug: str) -> set[str]:
+    """That slug and those made of it with a number, as far as they are taken."""
+    rows = conn.execute("select slug from tenants where slug = ?1 or slug glob ?1 || '-*'", (slug,))
+    return {row["slug"] for row in rows}
 
 
 def unrevoked(conn: sqlite3.Connection, tenant_id: str) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from flowchat.web import (
     openapi,
     pages,
     respond,
+    signup,
     stripe_events,
     uploads,
     widget,
@@ -49,6 +50,7 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         api_docs.blueprint,
         health.blueprint,
         pages.blueprint,
+        signup.blueprint,
         widget.blueprint,
         admin.blueprint,
     ):

@@ -58,7 +58,7 @@ def _options_handler(path: str) -> Callable[..., Awaitable[Response]]:
 
 def _handler(call: Call) -> Callable[..., Awaitable[Response]]:
     async def handle(**ids: str) -> Response:
-        caller: Any = await (auth.visitor() if call.is_for_visitors else auth.actor())
+        caller = await _caller(call)
         arguments = (*(ids[name] for name in call.ids), *await _request(call))
         if call.method == "GET":
             return await _answer(call, caller, arguments)
@@ -70,6 +70,12 @@ def _handler(call: Call) -> Callable[..., Awaitable[Response]]:
         return await finish(_answer(call, caller, arguments))
 
     return handle
+
+
+async def _caller(call: Call) -> Any:
+    if call.is_for_anyone:
+        return auth.anyone()
+    return await (auth.visitor() if call.is_for_visitors else auth.actor())
 
 
 async def _request(call: Call) -> tuple[Any, ...]:
@@ -117,6 +123,8 @@ async def _once(call: Call, actor: Actor, key: str, arguments: tuple[Any, ...]) 
 def _render(call: Call, result: Any) -> Response:
     if call.view is None:
         return Response(b"", HTTPStatus.NO_CONTENT)
+    if call.at_once is not None and isinstance(result, call.at_once.result):
+        return respond.json(call.at_once.view.of(result), call.at_once.status)
     if isinstance(result, Listed):
         data = [call.view.of(item) for item in result.items]
         return respond.json({"object": "list", "data": data, "has_more": result.has_more, "url": request.path})

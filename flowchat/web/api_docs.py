@@ -118,7 +118,7 @@ def _call(call: Call, document: Part) -> CallDocs:
         status=status,
         answer=json.dumps(answer, indent=2, ensure_ascii=False) if answer else "",
         answer_fields=field_docs.of_schema(content["schema"], components["schemas"]) if content else [],
-        errors=[_error(code, part, components) for code, part in described["responses"].items() if code != status],
+        errors=[_error(code, part, components) for code, part in described["responses"].items() if "$ref" in part],
         query={
             part["name"]: examples.of_schema(part["schema"], {}, is_full=False, name=part["name"])
             for part in described["parameters"]
@@ -189,7 +189,7 @@ def python(shown: CallDocs, origin: str) -> str:
     """The call as a program with httpx."""
     call = shown.call
     headers = _credential(call) | ({"Accept": "application/json"} if call.operation_name == "chat.ask" else {})
-    lines = [f'"{_address(shown, origin)}",', f"headers={_literal(headers)},"]
+    lines = [f'"{_address(shown, origin)}",'] + ([f"headers={_literal(headers)},"] if headers else [])
     if shown.is_form:
         lines.append('files={"file": open("handbook.pdf", "rb")},')
     elif shown.example is not None:
@@ -227,6 +227,8 @@ def _address(shown: CallDocs, origin: str) -> str:
 
 
 def _credential(call: Call) -> dict[str, str]:
+    if call.is_for_anyone:
+        return {}
     if call.is_for_visitors:
         return {"X-FlowChat-Key": "kbk_live_YOUR_KEY"}
     return {"Authorization": "Bearer fca_YOUR_KEY"}

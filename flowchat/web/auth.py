@@ -8,6 +8,7 @@ from quart import current_app, request
 from flowchat.domain import Actor, Key
 from flowchat.errors import FlowChatError, Unauthorized
 from flowchat.services import credentials
+from flowchat.services.accounts import Browser
 from flowchat.services.limits import Policy, visitor_of
 from flowchat.web import limits
 from flowchat.web.current import appliance
@@ -35,6 +36,13 @@ async def visitor() -> Key:
     client = f"{key.id} {visitor_of(client_address())}"
     limits.count([Policy("calls", client, appliance().settings.calls_per_minute)])
     return key
+
+
+def anyone() -> Browser:
+    """Whoever asks, without a credential: it counts by the address. Raises FlowChatError `rate_limited`."""
+    browser = Browser(client_address(), request.headers.get("User-Agent", ""))
+    limits.count([Policy("calls", browser.network, appliance().settings.calls_per_minute)])
+    return browser
 
 
 async def actor() -> Actor:

@@ -16,6 +16,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     documents,
     events,
     feedback,
+    invites,
     jobs,
     keys,
     meter_events,
@@ -26,6 +27,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     questions,
     reconciliation,
     settings_list,
+    signups,
     source_preview,
     sources,
     statistics,
@@ -36,6 +38,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     webhooks,
 )
 from flowchat.services.lists import Listed
+from flowchat.services.new_accounts import NewAccount
 from flowchat.services.operations import OPERATIONS, Operation
 from flowchat.services.views.billing import DestinationView, MeterEventView, PlanChangeView, ReconciliationView
 from flowchat.services.views.chat import AnswerView
@@ -59,6 +62,14 @@ from flowchat.services.views.curated_answers import CuratedAnswerView
 from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
 from flowchat.services.views.machine import ModelView, SettingView
 from flowchat.services.views.playground import PlaygroundAnswerView
+from flowchat.services.views.signups import (
+    CreatedInviteView,
+    InviteView,
+    NewAccountView,
+    SignUpLinkView,
+    SignUpReceiptView,
+    SignUpView,
+)
 from flowchat.services.views.sources import CreatedSourceView, JobView, SourcePreviewView, SourceView
 from flowchat.services.views.statistics import StatisticsView
 from flowchat.services.views.tenants import CreatedTenantView, TenantView
@@ -78,6 +89,15 @@ class View(Protocol):
 
 
 @dataclass(frozen=True)
+class AtOnce:
+    """How a call renders results of that type: what others have to wait for was made (201)."""
+
+    result: type
+    view: type[View]
+    status: int = 201
+
+
+@dataclass(frozen=True)
 class Call:
     """`view` None: no body (204). `location` is the path of what was made, with the path's ids and fields of the view
     in braces. `problems` are statuses beyond those that every call of its kind can have.
@@ -90,6 +110,7 @@ class Call:
     status: int = 200
     location: str | None = None
     problems: tuple[int, ...] = ()
+    at_once: AtOnce | None = None
 
     @property
     def operation(self) -> Operation:
@@ -98,6 +119,11 @@ class Call:
     @property
     def is_for_visitors(self) -> bool:
         return self.operation.caller == "visitor"
+
+    @property
+    def is_for_anyone(self) -> bool:
+        """Whether it takes no credential."""
+        return self.operation.caller == "anyone"
 
     @property
     def ids(self) -> list[str]:
@@ -204,6 +230,22 @@ CALLS = (
     Call("PATCH", "/v1/tenants/{tenant}", "tenants.update", TenantView, problems=(409,)),
     Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=(409,)),
     Call("POST", "/v1/tenants/{tenant}/invite", "tenants.invite", InvitationView, 201, problems=(409,)),
+    Call(
+        "POST",
+        "/v1/signup",
+        "signups.create",
+        SignUpReceiptView,
+        202,
+        problems=(503,),
+        at_once=AtOnce(NewAccount, NewAccountView),
+    ),
+    Call("POST", "/v1/signup/confirm", "signups.confirm", NewAccountView, 201, problems=(409, 410, 503)),
+    Call("GET", "/v1/signups", "signups.list", SignUpView),
+    Call("POST", "/v1/signups/{signup}/link", "signups.link", SignUpLinkView, 201, problems=(409,)),
+    Call("DELETE", "/v1/signups/{signup}", "signups.delete", None, 204),
+    Call("GET", "/v1/invites", "invites.list", InviteView),
+    Call("POST", "/v1/invites", "invites.create", CreatedInviteView, 201, problems=(404, 409)),
+    Call("DELETE", "/v1/invites/{invite}", "invites.delete", None, 204),
     Call("GET", "/v1/models", "models.list", ModelView),
     Call("POST", "/v1/models/{model}/pull", "models.pull", ModelView, 202, problems=(409,)),
     Call("GET", "/v1/settings", "settings.list", SettingView),

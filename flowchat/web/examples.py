@@ -13,19 +13,22 @@ _PREFIXES = {
     "document": "doc",
     "event": "evt",
     "feedback": "fbk",
+    "invite": "inv",
     "job": "job",
     "key": "key",
     "message": "msg",
+    "signup": "sgn",
     "source": "src",
     "tenant": "ten",
     "user": "usr",
     "version": "ver",
     "webhook": "whe",
 }
-_UNUSUAL = {"exclude", "expires_at", "sitemap"}  # not in the usual request
+_CODE = "3f9a0c62d7e84b15a1c0f2d94e6b7a58"
+_UNUSUAL = {"password", "exclude", "expires_at", "sitemap"}  # not in the usual request
 _USUALLY_NULL = {
-    "closed_at", "disabled_at", "disabled_reason", "duplicate_of", "error", "expires_at", "failing_since", "paused_at",
-    "reason", "revoked_at",
+    "closed_at", "disabled_at", "disabled_reason", "duplicate_of", "email_error", "error", "expires_at",
+    "failing_since", "paused_at", "reason", "revoked_at",
 }  # fmt: skip
 _VALUES: dict[str, Any] = {
     "address": "203.0.113.7",
@@ -57,6 +60,7 @@ _VALUES: dict[str, Any] = {
     "slug": "help",
     "sources": [f"src_{_ULID}"],
     "title": "Returns",
+    "token": "W3sic2lnbnVwIjoic2duXzAxazVxM3c4eDRqMm02bjlwN3IxczB0NXZhIn1d.akB1dg.Zm1hY2Z4",
     "url": "https://www.example.com/help/",
     "visitor_id": "visitor-1234",
     "warnings": [],
@@ -65,6 +69,24 @@ _WIDGET_KEY = {"type": "widget", "name": "Online shop", "mode": "gate", "scopes"
 _BY_RESOURCE: dict[str, dict[str, Any]] = {
     "Key": _WIDGET_KEY,
     "CreatedKey": _WIDGET_KEY,
+    "NewSignUp": {"name": "Acme Ltd"},
+    "SignUpReceipt": {"id": f"sgn_{_ULID}", "status": "confirmation_sent"},
+    "SignUp": {
+        "id": f"sgn_{_ULID}",
+        "name": "Acme Ltd",
+        "site": "https://www.example.com/",
+        "status": "waiting",
+        "email_status": "sent",
+    },
+    "CreatedInvite": {"note": "", "status": "open", "url": f"https://chat.example.com/signup?invite={_CODE}"},
+    "Invite": {"note": "", "status": "open"},
+    "SignUpLink": {"url": "https://chat.example.com/signup/confirm/W3sic2lnbnVwIjoic2duXzAxa"},
+    "Trial": {"plan": "trial", "ends_at": "2026-12-04T09:30:00.000Z"},
+    "NewAccount": {
+        "widget_key": {"id": f"key_{_ULID}", "key": f"kbk_test_{_CODE}"},
+        "admin_key": {"id": f"key_{_ULID}", "key": f"fca_{_CODE}"},
+        "sign_in_url": "https://chat.example.com/admin/sign-in",
+    },
     "CreatedTenant": {"key": "fca_3f9a0c62d7e84b15a1c0f2d94e6b7a58"},
     "Caps": {"daily": 500, "monthly": 10_000},
     "Limits": {"per_minute": 60, "visitor_per_minute": 10},

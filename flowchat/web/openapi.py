@@ -11,7 +11,7 @@ from quart import Blueprint, Response, request
 from flowchat import __version__
 from flowchat.services.uploads import UploadedFile
 from flowchat.web import examples, openapi_chat, openapi_parts, openapi_webhooks
-from flowchat.web.calls import CALLS, Call
+from flowchat.web.calls import CALLS, AtOnce, Call
 from flowchat.web.openapi_parts import Part
 from flowchat.web.uploads import is_upload
 
@@ -68,7 +68,9 @@ def tag_of(call: Call) -> str:
 
 def statuses(call: Call) -> list[int]:
     """The error statuses that a call can have."""
-    found = {400, 401, 403, 429, *call.problems}
+    found = {400, 403, 429, *call.problems}
+    if not call.is_for_anyone:
+        found.add(401)
     if not call.operation.while_read_only:
         found.add(402)
     if call.ids:
@@ -85,6 +87,7 @@ class _Types:
 
     def __init__(self) -> None:
         views = [call.view for call in CALLS if call.view is not None]
+        views += [call.at_once.view for call in CALLS if call.at_once is not None]
         requests = [call.request_type for call in CALLS if call.request_type is not None]
         self._all = list(dict.fromkeys([*views, *requests]))
         self._schemas, found = msgspec.json.schema_components(self._all, ref_template=_COMPONENTS + "{name}")
@@ -151,13 +154,20 @@ def _operation(call: Call, types: _Types) -> Part:
         "tags": [tag_of(call)],
         "summary": operation.summary,
         "description": _description(call),
-        "security": [{"apiKey": [scope]} for scope in operation.scopes] or [{"widgetKey": []}],
+        "security": _security(call),
         "parameters": _parameters(call, types),
         "responses": _responses(call, types),
     }
     if call.has_body:
         described["requestBody"] = _body(call, types)
     return described
+
+
+def _security(call: Call) -> list[Part]:
+    """Any of these; none at all for calls that take no credential."""
+    if call.is_for_anyone:
+        return []
+    return [{"apiKey": [scope]} for scope in call.operation.scopes] or [{"widgetKey": []}]
 
 
 def _description(call: Call) -> str:
@@ -192,7 +202,7 @@ def _parameters(call: Call, types: _Types) -> list[Part]:
 
 
 def _takes_idempotency_key(call: Call) -> bool:
-    return call.method == "POST" and (not call.is_for_visitors or call.operation_name == "chat.ask")
+    return call.method == "POST" and (call.operation.caller == "actor" or call.operation_name == "chat.ask")
 
 
 def _path_parameter(name: str) -> Part:
@@ -238,7 +248,7 @@ def _needs_nothing(schema: Part, types: _Types) -> bool:
 
 def _responses(call: Call, types: _Types) -> Part:
     more = ["Location"] if call.location else []
-    if call.method == "POST" and not call.is_for_visitors:
+    if call.method == "POST" and call.operation.caller == "actor":
         more.append("Idempotent-Replayed")
     success: Part = {"description": _success(call), "headers": openapi_parts.headers(*more)}
     if call.view is not None:
@@ -249,7 +259,13 @@ def _responses(call: Call, types: _Types) -> Part:
     if links := _links(call):
         success["links"] = links
     status = 204 if call.view is None else call.status
-    return {str(status): success} | {str(code): openapi_parts.problem(code) for code in statuses(call)}
+    made = {} if call.at_once is None else {str(call.at_once.status): _made_at_once(call.at_once, types)}
+    return {str(status): success} | made | {str(code): openapi_parts.problem(code) for code in statuses(call)}
+
+
+def _made_at_once(at_once: AtOnce, types: _Types) -> Part:
+    content = {"application/json": {"schema": types.of(at_once.view)}}
+    return {"description": "It was made at once.", "headers": openapi_parts.headers(), "content": content}
 
 
 def _success(call: Call) -> str:

@@ -40,6 +40,8 @@ TAGS = {
     "audit_log": "Who changed what, when, and from where.",
     "tenant": "The tenant of the key that asks.",
     "tenants": "All tenants of the appliance. Needs the scope `operator`.",
+    "signups": "Making an account of one's own, and who waits for theirs.",
+    "invites": "Leave to sign up. Needs the scope `operator`.",
     "models": "The models of the appliance. Needs the scope `operator`.",
     "settings": "The settings of the appliance. Needs the scope `operator`.",
 }
@@ -116,12 +118,16 @@ _PROBLEMS = {
     400: ("BadRequest", "A field is missing or wrong; `param` names it."),
     401: ("Unauthorized", "The key is missing, unknown, expired or revoked."),
     402: ("PaymentRequired", "The tenant is read-only: its trial is over, or a payment is due. `detail` says which."),
-    403: ("Forbidden", "The key is good, but not for this: its scope, its allowed origins, or its tenant's plan."),
+    403: (
+        "Forbidden",
+        "The key is good, but not for this: its scope, its origins, or its tenant's plan. Or nobody may do this.",
+    ),
     404: ("NotFound", "It does not exist, or belongs to another tenant."),
     409: ("Conflict", "The request contradicts the present state."),
     410: (
         "Gone",
-        "The answer was stopped: nobody was reading it, a source of it was revoked, or its conversation was erased.",
+        "The answer was stopped: nobody was reading it, a source of it was revoked, or its conversation was erased."
+        " Or a link was used before, or has expired.",
     ),
     413: ("TooLarge", "The body is larger than this call takes."),
     415: ("UnsupportedMediaType", "The body has another content type than this call takes."),

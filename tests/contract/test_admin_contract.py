@@ -18,8 +18,8 @@ from flowchat.web.admin.blueprint import SAFE_METHODS, is_public, operations_of
 for module in pkgutil.walk_packages(services.__path__, "flowchat.services."):
     importlib.import_module(module.name)  # registers its operations
 
-# Contract, section 6: calls made by visitors have no place in the admin.
-VISITORS = {name for name, operation in OPERATIONS.items() if operation.caller == "visitor"}
+# Contract, section 6: calls made by visitors have no place in the admin, signing up among them.
+VISITORS = {name for name, operation in OPERATIONS.items() if operation.caller in ("visitor", "anyone")}
 # Routes of one's own account: contract, section 6.
 OWN_ACCOUNT = {
     "account_password",

@@ -15,7 +15,7 @@ from flowchat.services import docs
 from flowchat.web import api_docs
 from flowchat.web.calls import CALLS
 
-STATUSES = {200, 201, 202, 204, 404, 409}  # there is no job_01k5… to be shown
+STATUSES = {200, 201, 202, 204, 404, 409, 410}  # there is no job_01k5… to be shown
 
 
 async def test_every_call_is_shown(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ async def test_every_call_is_shown(tmp_path: Path) -> None:
 
 async def test_python_examples_run(tmp_path: Path) -> None:
     (tmp_path / "handbook.pdf").write_bytes(b"%PDF-1.4")
-    async with serving(tmp_path / "data") as served:
+    async with serving(tmp_path / "data", signup="open") as served:
         made = await served.call("POST", "/v1/keys", json={"type": "admin"})
         secret = made.json()["key"]
         actor = await operator(served.app)

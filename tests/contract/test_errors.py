@@ -8,6 +8,7 @@ from appliance import running
 from web_server import serving
 
 from flowchat.web import create_web
+from flowchat.web.calls import CALLS
 
 FIELDS = {"type", "title", "status", "detail", "code", "param", "request_id"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -34,6 +35,9 @@ async def v1_routes(folder: Path) -> dict[str, set[str]]:
     return {path: set(adapter.allowed_methods(path)) for path in paths if path.startswith("/v1/")}
 
 
+FOR_ANYONE = {(call.path, call.method) for call in CALLS if call.is_for_anyone}
+
+
 async def test_calls_without_credentials(tmp_path: Path) -> None:
     routes = await v1_routes(tmp_path / "routes")
     assert len(routes) >= 7
@@ -43,8 +47,8 @@ async def test_calls_without_credentials(tmp_path: Path) -> None:
                 continue
             for method in methods & set(METHODS):
                 response = await served.client.request(method, path, headers={"Accept": "text/html"})
-                assert_problem(response, 401)
-                assert "WWW-Authenticate" in response.headers
+                assert_problem(response, 415 if (path, method) in FOR_ANYONE else 401)
+                assert ("WWW-Authenticate" in response.headers) == ((path, method) not in FOR_ANYONE)
 
 
 async def test_wrong_methods(tmp_path: Path) -> None:

@@ -138,20 +138,27 @@ create table emails (
 ) strict;
 create index emails_due on emails (next_attempt_at) where next_attempt_at is not null;
 create index emails_by_age on emails (created_at);
+create index emails_by_tenant on emails (tenant_id) where tenant_id is not null;
 
 -- Who wants an account, until the address is confirmed; and who was asked to make one.
 create table signups (
     id text primary key,
     email text not null, -- lower case
     name text not null, -- of the tenant
+    site text not null default '',
+    password_hash text,
     state text not null, -- a link is good for one state: hex
-    address text not null,
+    is_known integer not null default 0, -- who owns a tenant already was told so, and has no link
+    address text not null, -- network address, '' once it has been kept long enough
+    email_id text references emails (id) on delete set null, -- what was sent to them
     tenant_id text references tenants (id), -- once it is confirmed
     created_at text not null,
     confirmed_at text
 ) strict;
 create index signups_by_email on signups (email);
 create index signups_by_age on signups (created_at);
+create index signups_by_mail on signups (email_id) where email_id is not null;
+create index signups_by_tenant on signups (tenant_id) where tenant_id is not null;
 
 create table invites (
     id text primary key,

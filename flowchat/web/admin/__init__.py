@@ -29,6 +29,7 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     playground,
     questions,
     sign_in,
+    signups,
     source_content,
     sources,
     stripe,

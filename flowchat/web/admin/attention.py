@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from flowchat.domain import Actor, Job, Key, Source
-from flowchat.services import health, jobs, keys, models, questions, usage, webhooks
+from flowchat.services import health, jobs, keys, models, questions, signups, usage, webhooks
 from flowchat.services.context import Appliance
 from flowchat.services.jobs import JobsRequest
 from flowchat.services.lists import MAX_LIMIT, ListRequest
@@ -15,7 +15,15 @@ from flowchat.services.usage import UsageRequest
 from flowchat.web.admin import navigation
 
 NEAR_CAP = 0.8
-OPERATIONS = ("jobs.list", "keys.list", "webhooks.list", "questions.unanswered", "usage.list", "models.list")
+OPERATIONS = (
+    "jobs.list",
+    "keys.list",
+    "webhooks.list",
+    "questions.unanswered",
+    "usage.list",
+    "models.list",
+    "signups.list",
+)
 _NEWEST_QUESTIONS = 200  # grouping all of them takes too long for each look
 _ALL = ListRequest(limit=MAX_LIMIT)
 
@@ -45,6 +53,10 @@ async def _all(app: Appliance, actor: Actor, sources: list[Source], newest: Mapp
             if state.is_used and not state.is_installed:
                 text = f"The settings name {state.spec.name}, which is not on this machine."
                 yield Item("bad", "A model is missing", text, "/admin/models", "Models")
+    if navigation.can(actor, "signups.list") and (waiting := await signups.count_waiting(app)):
+        title = "Somebody waits for an account" if waiting == 1 else f"{waiting} people wait for an account"
+        text = "No e-mail has reached them: send them the link to confirm their address."
+        yield Item("info", title, text, "/admin/signups", "Sign-ups")
     for source in sources:
         for item in _of_source(source, newest.get(source.id)):
             yield item

@@ -98,10 +98,15 @@ def browser() -> accounts.Browser:
 async def begin(token: str, next_page: str = HOME) -> Response:
     """The session's cookie, and on to a page of the admin."""
     response = await shell.go(next_page if _is_own_page(next_page) else HOME)
+    remember(response, token)
+    return response
+
+
+def remember(response: Response, token: str) -> None:
+    """The browser is signed in with that session from now on."""
     cookies.write(response, "session", token, max_age_s=int(appliance().settings.session_max_days * _DAY_S))
     cookies.clear(response, "half_way")
     cookies.clear(response, "visit")
-    return response
 
 
 async def go_on(found: list[Account], next_page: str = HOME) -> Response:
