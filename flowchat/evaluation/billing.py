@@ -192,7 +192,7 @@ async def _live_and_die(bench: Bench, amounts: Amounts) -> int:
     lives = 0
     while lives < amounts.kills or not await _is_stored(bench, amounts):
         await bench.go_on(chance.uniform(*AHEAD_S))
-        process = await _start(bench, amounts, per_s=deeds_per_life / (sum(LIFE_S) / 2))
+        process = await _start(bench, amounts, per_s=1.6 * deeds_per_life / (sum(LIFE_S) / 2))
         await asyncio.sleep(chance.uniform(*LIFE_S))
         process.send_signal(signal.SIGKILL)
         await process.wait()

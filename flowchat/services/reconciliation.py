@@ -15,7 +15,8 @@ import msgspec
 from flowchat.billing import METRICS, MeterEvent, Metric, after_days
 from flowchat.domain import Actor, now
 from flowchat.net.stripe_api import meters
-from flowchat.net.stripe_api.client import Stripe, connect
+from flowchat.net.stripe_api.catalog import MISSING
+from flowchat.net.stripe_api.client import Refused, Stripe, connect
 from flowchat.services.context import Context
 from flowchat.services.metering import OLDEST_DAYS, Reporter, is_too_old, seal
 from flowchat.services.operations import operation
@@ -161,18 +162,21 @@ async def _stripe_sums(app: Context, stripe: Stripe, first: str, before: str) ->
     found: Sums = {}
 
     async def ask(tenant_id: str, customer: str, metric: Metric) -> None:
-        async with places:
-            by_hour = await meters.hourly_sums(stripe, ids[metric], customer, first, before)
+        try:
+            async with places:
+                by_hour = await meters.hourly_sums(stripe, ids[metric], customer, first, before)
+        except Refused as refused:
+            if refused.stripe_code != MISSING:
+                raise
+            return  # a customer that was deleted there
         for hour, value in by_hour.items():
             key = (tenant_id, metric, hour)
             found[key] = found.get(key, 0) + value
 
     asked = await meter_events.customers(app.db, first)
-    async with asyncio.TaskGroup() as group:
-        for tenant_id, customer in asked:
-            for metric in METRICS:
-                if metric in ids:
-                    group.create_task(ask(tenant_id, customer, metric))
+    await asyncio.gather(
+        *(ask(tenant_id, customer, metric) for tenant_id, customer in asked for metric in METRICS if metric in ids)
+    )
     return found
 
 
