@@ -1,16 +1,30 @@
 """Signing up at a served appliance, by the API."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
-from mailing import Mailbox, link_in
+from mailing import Mailbox, link_in, mail_server, posting, settings_of
 from two_tenants import operator_key
-from web_server import Served
+from web_server import Served, serving
 
 from flowchat.services.tenants import ensure_first
 
 ANN = "ann@shop.example"
 SHOP = {"email": ANN, "name": "Ann's Shop"}
+
+
+@asynccontextmanager
+async def taking_sign_ups(folder: Path, **settings: Any) -> AsyncIterator[tuple[Served, Mailbox]]:
+    """An appliance that everybody may sign up at, and the mail server that its e-mails come to."""
+    async with (
+        mail_server() as mailbox,
+        serving(folder, **{"signup": "open", **settings, **settings_of(mailbox)}) as served,
+        posting(served.app),
+    ):
+        yield served, mailbox
 
 
 async def ask(served: Served, **fields: Any) -> httpx.Response:

@@ -21,6 +21,10 @@ PATHS = (
     "/docs/api/keys",
     "/docs/api/chat",
     "/docs/none",
+    "/signup",
+    "/signup?invite=none",
+    "/signup/check-your-mail",
+    "/signup/confirm/none",
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -29,7 +33,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.mark.parametrize(("scheme", "width"), VIEWS)
 async def test_no_violations(tmp_path: Path, scheme: str, width: int) -> None:
     context: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    async with serving(tmp_path / "data") as served:
+    async with serving(tmp_path / "data", signup="open") as served:
         await add_docs_version(served.app)
         async with browsing(served, reduced_motion="reduce", **context) as page:
             for path in PATHS:

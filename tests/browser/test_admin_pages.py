@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 async def open_site(folder: Path, **context: Any) -> AsyncIterator[tuple[Site, Page]]:
     """A tenant with one of everything, and a browser of its operator."""
     async with (
-        serving(folder, calls_per_minute=0) as served,
+        serving(folder, calls_per_minute=0, signup="open") as served,
         signed_in(served, operator=True) as me,
         browsing(served, reduced_motion="reduce", **context) as page,
     ):

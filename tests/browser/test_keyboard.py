@@ -13,7 +13,7 @@ from web_server import add_docs_version, serving
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 800}
-PUBLIC = ("/", "/docs", "/docs/webhooks", "/docs/api/keys", "/docs/none")
+PUBLIC = ("/", "/docs", "/docs/webhooks", "/docs/api/keys", "/docs/none", "/signup", "/signup?invite=none")
 
 SCRIPT = Path(__file__).with_name("keyboard.js").read_text(encoding="utf-8")
 
@@ -67,7 +67,7 @@ async def test_tab_goes_through_every_page_of_the_admin(tmp_path: Path, viewport
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 async def test_tab_goes_through_every_public_page(tmp_path: Path, viewport: Any) -> None:
-    async with serving(tmp_path / "data") as served:
+    async with serving(tmp_path / "data", signup="open") as served:
         await add_docs_version(served.app)
         served.answerer.script = checked_answer
         async with browsing(served, viewport=viewport, reduced_motion="reduce") as page:

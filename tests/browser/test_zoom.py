@@ -50,7 +50,7 @@ async def test_the_admin(tmp_path: Path, context: dict[str, Any], look: Look) ->
 
 @WAYS
 async def test_public_pages(tmp_path: Path, context: dict[str, Any], look: Look) -> None:
-    async with serving(tmp_path / "data") as served:
+    async with serving(tmp_path / "data", signup="open") as served:
         await add_docs_version(served.app)
         served.answerer.script = checked_answer
         async with browsing(served, reduced_motion="reduce", **context) as page:
