@@ -30,6 +30,7 @@ TAGS = {
     "questions": "Questions that the sources could not answer.",
     "keys": "Widget keys for pages, and secret keys for this API.",
     "usage": "What was done and what of it is billed, by day.",
+    "billing": "The plan of the tenant, and what is used of it.",
     "statistics": "How answers turned out, by day: refusals, verified sentences, times.",
     "webhooks": "Endpoints of yours that FlowChat tells about events.",
     "deliveries": "Attempts to tell an endpoint about an event.",
@@ -38,6 +39,7 @@ TAGS = {
     "audit_log": "Who changed what, when, and from where.",
     "tenant": "The tenant of the key that asks.",
     "tenants": "All tenants of the appliance. Needs the scope `operator`.",
+    "plans": "What tenants can subscribe to. Needs the scope `operator`.",
     "models": "The models of the appliance. Needs the scope `operator`.",
     "settings": "The settings of the appliance. Needs the scope `operator`.",
 }
