@@ -51,6 +51,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
     ),
     "Machine": (
         Entry("Tenants", "tenants_list", "tenants.list", "building"),
+        Entry("Plans", "plans_list", "plans.list", "tag"),
         Entry("Models", "models_list", "models.list", "chip"),
         Entry("Machine settings", "settings_list", "settings.list", "server"),
     ),
