@@ -18,7 +18,7 @@ from flowchat.services import reconciliation, stripe_setup
 from flowchat.services.context import Context
 from flowchat.services.reconciliation import Line, Reconciliation
 from flowchat.services.tenants import actor_for_cli
-from flowchat.services.views.billing import ReconciliationView
+from flowchat.services.views.stripe import ReconciliationView
 
 T = TypeVar("T")
 

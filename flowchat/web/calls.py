@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from flowchat.services import (  # noqa: F401 (importing a service registers its operations)
     audit_log,
+    billing,
     billing_checkout,
     chat,
     conversations,
@@ -23,6 +24,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     models,
     owners,
     pages,
+    plans,
     playground,
     questions,
     reconciliation,
@@ -40,7 +42,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
 from flowchat.services.lists import Listed
 from flowchat.services.new_accounts import NewAccount
 from flowchat.services.operations import OPERATIONS, Operation
-from flowchat.services.views.billing import DestinationView, MeterEventView, PlanChangeView, ReconciliationView
+from flowchat.services.views.billing import BillingView
 from flowchat.services.views.chat import AnswerView
 from flowchat.services.views.content import (
     ChangedTextView,
@@ -61,6 +63,7 @@ from flowchat.services.views.conversations import (
 from flowchat.services.views.curated_answers import CuratedAnswerView
 from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
 from flowchat.services.views.machine import ModelView, SettingView
+from flowchat.services.views.plans import PlanView
 from flowchat.services.views.playground import PlaygroundAnswerView
 from flowchat.services.views.signups import (
     CreatedInviteView,
@@ -72,6 +75,7 @@ from flowchat.services.views.signups import (
 )
 from flowchat.services.views.sources import CreatedSourceView, JobView, SourcePreviewView, SourceView
 from flowchat.services.views.statistics import StatisticsView
+from flowchat.services.views.stripe import DestinationView, MeterEventView, PlanChangeView, ReconciliationView
 from flowchat.services.views.tenants import CreatedTenantView, TenantView
 from flowchat.services.views.usage import UsageView
 from flowchat.services.views.users import AuditEntryView, InvitationView, UserView
@@ -214,6 +218,7 @@ CALLS = (
     Call("PATCH", "/v1/curated-answers/{curated_answer}", "curated_answers.update", CuratedAnswerView, problems=(409,)),
     Call("DELETE", "/v1/curated-answers/{curated_answer}", "curated_answers.delete", None, 204),
     Call("GET", "/v1/usage", "usage.list", UsageView),
+    Call("GET", "/v1/billing", "billing.get", BillingView),
     Call("GET", "/v1/statistics", "statistics.get", StatisticsView),
     Call("GET", "/v1/users", "users.list", UserView),
     Call("POST", "/v1/users", "users.create", UserView, 201, "/v1/users/{id}", (409,)),
@@ -225,11 +230,16 @@ CALLS = (
     Call("GET", "/v1/tenant", "tenant.get", TenantView),
     Call("PATCH", "/v1/tenant", "tenant.update", TenantView, problems=(409,)),
     Call("GET", "/v1/tenants", "tenants.list", TenantView),
-    Call("POST", "/v1/tenants", "tenants.create", CreatedTenantView, 201, "/v1/tenants/{id}", (409,)),
+    Call("POST", "/v1/tenants", "tenants.create", CreatedTenantView, 201, "/v1/tenants/{id}", (404, 409)),
     Call("GET", "/v1/tenants/{tenant}", "tenants.get", TenantView),
     Call("PATCH", "/v1/tenants/{tenant}", "tenants.update", TenantView, problems=(409,)),
     Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=(409,)),
     Call("POST", "/v1/tenants/{tenant}/invite", "tenants.invite", InvitationView, 201, problems=(409,)),
+    Call("GET", "/v1/plans", "plans.list", PlanView),
+    Call("POST", "/v1/plans", "plans.create", PlanView, 201, "/v1/plans/{id}", (409,)),
+    Call("GET", "/v1/plans/{plan}", "plans.get", PlanView),
+    Call("PATCH", "/v1/plans/{plan}", "plans.update", PlanView, problems=(409,)),
+    Call("POST", "/v1/plans/{plan}/archive", "plans.archive", PlanView, problems=(409,)),
     Call(
         "POST",
         "/v1/signup",

@@ -1,0 +1,124 @@
+"""Plans, and what tenants have subscribed to."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from flowchat.billing import (
+    Overage,
+    Plan,
+    Prices,
+    Standing,
+    StandingReason,
+    Subscription,
+    SubscriptionStatus,
+    exact_money,
+)
+from flowchat.services.plans import PlanState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricesView:
+    """Amounts in whole units of the currency: of a month, and of what is used beyond what the plan includes."""
+
+    monthly_fee: str
+    per_1000_queries: str
+    per_1000_pages: str
+    per_million_tokens_in: str
+    per_million_tokens_out: str
+
+    @classmethod
+    def of(cls, prices: Prices) -> Self:
+        return cls(**{field.name: exact_money(getattr(prices, f"{field.name}_nano")) for field in fields(PricesView)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferView:
+    """A plan as tenants see it. null among what is included: any number. `overage`: what happens beyond it."""
+
+    slug: str
+    name: str
+    description: str
+    features: tuple[str, ...]
+    included_queries: int | None
+    included_pages: int | None
+    max_sources: int | None
+    overage: Overage
+    trial_days: int
+    prices: PricesView
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        return cls(**offered(plan))
+
+
+def offered(plan: Plan) -> dict[str, Any]:
+    """The fields of an offer."""
+    told = {field.name: getattr(plan, field.name) for field in fields(OfferView) if field.name != "prices"}
+    return told | {"prices": PricesView.of(plan.prices)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView(OfferView):
+    """What tenants can subscribe to. `tenants`: how many have it."""
+
+    id: str
+    currency: str
+    is_public: bool
+    is_trial: bool
+    tenants: int
+    archived_at: str | None
+    created_at: str
+
+    @classmethod
+    def of(cls, state: PlanState) -> Self:  # type: ignore[override]
+        plan = state.plan
+        return cls(
+            **offered(plan),
+            id=plan.id,
+            currency=state.currency,
+            is_public=plan.is_public,
+            is_trial=plan.is_trial,
+            tenants=state.tenants,
+            archived_at=plan.archived_at,
+            created_at=plan.created_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionView:
+    """A tenant's subscription to its plan. `email` is written to; `managed_by_stripe`: Stripe bills it."""
+
+    status: SubscriptionStatus
+    email: str
+    started_at: str
+    trial_ends_at: str | None
+    past_due_at: str | None
+    cancels_at: str | None
+    renews_at: str | None
+    managed_by_stripe: bool
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> Self:
+        return cls(
+            status=subscription.status,
+            email=subscription.email,
+            started_at=subscription.started_at,
+            trial_ends_at=subscription.trial_ends_at,
+            past_due_at=subscription.past_due_at,
+            cancels_at=subscription.cancels_at,
+            renews_at=subscription.renews_at,
+            managed_by_stripe=subscription.is_managed_by_stripe,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingView:
+    """Whether the tenant is read-only, and why; or what will make it so, and when. `reason` '': nothing."""
+
+    read_only: bool
+    reason: StandingReason
+    read_only_at: str | None
+
+    @classmethod
+    def of(cls, standing: Standing) -> Self:
+        return cls(read_only=standing.is_read_only, reason=standing.reason, read_only_at=standing.read_only_at)
