@@ -10,6 +10,7 @@ import click
 
 from flowchat import settings as settings_table
 from flowchat.app import open_context, prepare_folder
+from flowchat.cli.billing_fake import fake
 from flowchat.cli.options import json_option, print_json, print_table
 from flowchat.net.stripe_api import endpoints
 from flowchat.net.stripe_api.client import connect
@@ -25,6 +26,9 @@ T = TypeVar("T")
 @click.group()
 def billing() -> None:
     """Stripe: what it sells, and what it knows of usage. Needs FLOWCHAT_STRIPE_API_KEY."""
+
+
+billing.add_command(fake)
 
 
 @billing.command()
