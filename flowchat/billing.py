@@ -94,6 +94,11 @@ class Subscription:
     stripe_customer: str | None = None
     stripe_subscription: str | None = None
 
+    @property
+    def is_managed_by_stripe(self) -> bool:
+        """Whether only the tenant itself changes it, at Stripe."""
+        return self.stripe_subscription is not None and self.status != "canceled"
+
 
 def subscribe(tenant_id: str, plan: Plan, former: Subscription | None, moment: str) -> Subscription:
     """What an operator gives a tenant at that moment: a trial where the plan has one and the tenant had none before."""

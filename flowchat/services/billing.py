@@ -1,9 +1,11 @@
-"""What a tenant has: its plan, what of it this month has used, and whether it is served."""
+"""What a tenant has subscribed to, what it has used of that this month, and what else it may choose."""
 
 from dataclasses import dataclass
 
 from flowchat.billing import (
+    GOOD_STANDING,
     METRICS,
+    MonthUsed,
     Plan,
     Quota,
     Standing,
@@ -20,55 +22,48 @@ from flowchat.store import plans, quotas, sources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a tenant has at a moment. Without a plan nothing is limited or billed. `quotas` are of the present month."""
+    """A tenant's plan, if it has one, and how much of it is used in the present month."""
 
-    plan: Plan | None
-    subscription: Subscription | None
-    standing: Standing
+    plan: Plan | None = None
+    subscription: Subscription | None = None
+    standing: Standing = GOOD_STANDING
     quotas: tuple[Quota, ...]
-    currency: str
-    is_charged: bool  # by Stripe
-
-    @property
-    def is_subscribed(self) -> bool:
-        """To something that Stripe charges."""
-        return self.subscription is not None and self.subscription.is_managed_by_stripe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Billing(Account):
-    """With how many sources there are, and the plans that can be chosen, cheapest first."""
+    """With the sources it has, what it may choose instead, cheapest first, and what prices are in."""
 
     sources: int
-    offers: tuple[Plan, ...]
-
-
-async def account_of(app: Context, tenant_id: str) -> Account:
-    """Now. One indexed row is read."""
-    moment = now()
-    found = await quotas.account(app.db, tenant_id, month_of(moment))
-    subscription, plan, used = found or (None, None, None)
-    return Account(
-        plan=plan,
-        subscription=subscription,
-        standing=standing_of(subscription, moment, app.settings.past_due_days),
-        quotas=tuple(quota(plan, metric, used, month_of(moment)) for metric in METRICS) if used else (),
-        currency=app.settings.currency,
-        is_charged=bool(app.settings.stripe_api_key),
-    )
+    offers: list[Plan]
+    currency: str
 
 
 @operation("billing.get", "read", "billing")
 async def get(app: Context, actor: Actor) -> Billing:
-    """Show the tenant's plan, what of it this month has used, and the plans that can be chosen."""
+    """Show the plan, what is used of it this month (UTC), and the plans to choose from."""
     account = await account_of(app, actor.tenant_id)
     return Billing(
         plan=account.plan,
         subscription=account.subscription,
         standing=account.standing,
         quotas=account.quotas,
-        currency=account.currency,
-        is_charged=account.is_charged,
-        sources=await sources.count(app.db, actor.tenant_id),
-        offers=tuple(await plans.public(app.db)),
+        sources=await sources.count_own(app.db, actor.tenant_id),
+        offers=await plans.public(app.db),
+        currency=app.settings.currency,
     )
+
+
+async def account_of(app: Context, tenant_id: str) -> Account:
+    """Cheap enough for every page."""
+    moment = now()
+    found = await quotas.account(app.db, tenant_id, month_of(moment))
+    if found is None:
+        return Account(quotas=_quotas(None, await quotas.used_so_far(app.db, tenant_id, month_of(moment)), moment))
+    subscription, plan, used = found
+    standing = standing_of(subscription, moment, app.settings.past_due_days)
+    return Account(plan=plan, subscription=subscription, standing=standing, quotas=_quotas(plan, used, moment))
+
+
+def _quotas(plan: Plan | None, used: MonthUsed, moment: str) -> tuple[Quota, ...]:
+    return tuple(quota(plan, metric, used, month_of(moment)) for metric in METRICS)

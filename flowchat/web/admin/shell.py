@@ -10,9 +10,10 @@ from quart import Response, g, make_response, redirect, render_template, request
 
 from flowchat.domain import Actor
 from flowchat.errors import FlowChatError
-from flowchat.services import validate
+from flowchat.services import billing, validate
 from flowchat.services.lists import Listed, ListRequest
 from flowchat.web.admin import cookies, guard, navigation
+from flowchat.web.current import appliance
 
 Kind = Literal["good", "bad"]
 Query = TypeVar("Query", bound=msgspec.Struct)
@@ -50,6 +51,7 @@ async def render(template: str, status: int = 200, **values: Any) -> Response:
     """A page, in the frame for users who are signed in or in the one for others."""
     me = g.get("signed_in")
     notice = _take_notice()
+    account = await billing.account_of(appliance(), me.user.tenant_id) if me else None
     page = await render_template(
         template,
         me=me,
@@ -58,6 +60,7 @@ async def render(template: str, status: int = 200, **values: Any) -> Response:
         csrf_token=guard.csrf_token(),
         nonce=g.nonce,
         notice=notice,
+        account=account,
         **values,
     )
     response = Response(page, status, content_type="text/html; charset=utf-8")
