@@ -42,7 +42,6 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
 from flowchat.services.lists import Listed
 from flowchat.services.new_accounts import NewAccount
 from flowchat.services.operations import OPERATIONS, Operation
-from flowchat.services.views.billing import BillingView
 from flowchat.services.views.chat import AnswerView
 from flowchat.services.views.content import (
     ChangedTextView,
@@ -63,7 +62,7 @@ from flowchat.services.views.conversations import (
 from flowchat.services.views.curated_answers import CuratedAnswerView
 from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
 from flowchat.services.views.machine import ModelView, SettingView
-from flowchat.services.views.plans import PlanView
+from flowchat.services.views.plans import BillingView, PlanView
 from flowchat.services.views.playground import PlaygroundAnswerView
 from flowchat.services.views.signups import (
     CreatedInviteView,

@@ -17,6 +17,7 @@ Authorisation is the services'. Templates hide what the user can't do: `{% if ca
 from flowchat.web.admin import (  # noqa: F401 (routes)
     account,
     audit_log,
+    billing,
     conversations,
     curated_answers,
     guard,
@@ -34,7 +35,6 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     source_content,
     sources,
     stripe,
-    subscribing,
     tenant,
     tenants,
     usage,
@@ -51,7 +51,15 @@ __all__ = ["blueprint", "error_page"]
 
 blueprint.add_app_template_filter(actor_name)
 blueprint.add_app_template_filter(browser_name)
-for words_filter in (words.reason_text, words.job_title, words.time_taken, words.number, words.duration, words.size):
+for words_filter in (
+    words.reason_text,
+    words.job_title,
+    words.time_taken,
+    words.number,
+    words.duration,
+    words.size,
+    words.money,
+):
     blueprint.add_app_template_filter(words_filter)
 blueprint.before_app_request(guard.check)
 blueprint.after_app_request(guard.add_headers)

@@ -10,11 +10,12 @@ from flowchat.billing import Quota, Standing
 from flowchat.domain import now
 from flowchat.services import billing
 from flowchat.services.billing import Account
+from flowchat.services.billing_emails import BILLING_PATH
 from flowchat.services.standing import REASONS
 from flowchat.web.admin import guard
 from flowchat.web.current import appliance
 
-PLAN_PAGE = "/admin/usage"  # where the plan and what is used of it are shown
+PLAN_PAGE = BILLING_PATH
 NEAR_PERCENT = 80
 _NOUNS = {"queries": "answers", "pages": "pages"}
 

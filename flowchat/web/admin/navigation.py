@@ -44,6 +44,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
     ),
     "Account": (
         Entry("Usage", "usage_list", "usage.list", "chart"),
+        Entry("Plan and billing", "billing_show", "billing.get", "card"),
         Entry("Jobs", "jobs_list", "jobs.list", "clock"),
         Entry("Audit log", "audit_log_list", "audit_log.list", "list"),
         Entry("Users", "users_list", "users.list", "people"),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from flowchat.billing import format_money
 from flowchat.domain import Job
 
 REASONS = {
@@ -84,3 +85,9 @@ def size(byte_count: int) -> str:
     if byte_count < 1_000_000:
         return f"{byte_count / 1000:.0f} KB"
     return f"{byte_count / 1_000_000:.1f} MB"
+
+
+def money(nano: int) -> str:
+    """In whole units of the currency, with as many decimals as it takes, at least two: "19.00", "0.0025"."""
+    whole, _, decimals = format_money(nano, 9).partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}"

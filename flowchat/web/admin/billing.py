@@ -1,17 +1,47 @@
-"""Leads whoever pays to Stripe's pages, and changes the plan. The page with the buttons is the plan's own."""
+"""A tenant's plan: what it has, what of it the month has used, what else it can choose, and Stripe's pages to pay."""
 
 from collections.abc import Awaitable
 
-from quart import Response
+from quart import Response, request
 
 from flowchat.errors import FlowChatError
-from flowchat.services import billing_checkout
+from flowchat.services import billing, billing_checkout, standing
 from flowchat.services.billing_checkout import PlanChoice
 from flowchat.services.billing_emails import BILLING_PATH
-from flowchat.web.admin import shell
+from flowchat.web.admin import live, shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
 from flowchat.web.current import appliance
+
+
+@blueprint.get("/billing")
+@performs("billing.get")
+async def billing_show() -> Response:
+    """`?checkout=done` is where Stripe leads whoever has paid: what they paid for begins a moment later."""
+    app = appliance()
+    shown = await billing.get(app, shell.actor())
+    is_subscribed = shown.subscription is not None and shown.subscription.is_managed_by_stripe
+    return await shell.render(
+        "admin/billing/show.html",
+        billing=shown,
+        is_subscribed=is_subscribed,
+        is_sold=bool(app.settings.stripe_api_key),
+        is_awaited=request.args.get("checkout") == "done" and not is_subscribed,
+        reason=standing.REASONS.get(shown.standing.reason, ""),
+    )
+
+
+@blueprint.get("/billing/live")
+@performs("billing.get")
+async def billing_live() -> Response:
+    """Tells when Stripe has told of the payment."""
+    app, actor = appliance(), shell.actor()
+
+    async def look() -> bool:
+        found = (await billing.get(app, actor)).subscription
+        return found is not None and found.is_managed_by_stripe
+
+    return await live.follow(look, lambda is_subscribed: not is_subscribed)
 
 
 @blueprint.post("/billing/checkout")
@@ -33,7 +63,7 @@ async def _lead_to(opening: Awaitable[str]) -> Response:
         url = await opening
     except FlowChatError as error:
         return await shell.done(error.message, BILLING_PATH, "bad")
-    return await shell.render("admin/stripe/leave.html", url=url, back=BILLING_PATH)
+    return await shell.render("admin/billing/leave.html", url=url, back=BILLING_PATH)
 
 
 @blueprint.post("/billing/plan")
