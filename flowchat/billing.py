@@ -97,6 +97,11 @@ class Subscription:
     stripe_customer: str | None = None
     stripe_subscription: str | None = None
 
+    @property
+    def is_managed_by_stripe(self) -> bool:
+        """Whether only the tenant itself changes it, at Stripe."""
+        return self.stripe_subscription is not None and self.status != "canceled"
+
 
 def subscribe(tenant_id: str, plan: Plan, former: Subscription | None, moment: str) -> Subscription:
     """What an operator gives a tenant at that moment: a trial where the plan has one and the tenant had none before."""
@@ -358,7 +363,7 @@ class Invite:
 
 def format_money(nano: int, places: int = 4) -> str:
     """In whole units of the currency, rounded half to even: "0.1234"."""
-    return str((Decimal(nano) / NANO).quantize(Decimal(1).scaleb(-places)))
+    return f"{(Decimal(nano) / NANO).quantize(Decimal(1).scaleb(-places)):f}"
 
 
 def exact_money(nano: int) -> str:

@@ -95,7 +95,7 @@ def _require_room(conn: Connection, tenant_id: str) -> None:
     """Raises Forbidden `plan_limit_reached` where the tenant has as many sources as its plan allows."""
     plan = subscriptions.plan_now(conn, tenant_id)
     most = plan.max_sources if plan else None
-    if plan is not None and most is not None and sources.count(conn, tenant_id) >= most:
+    if plan is not None and most is not None and sources.count_now(conn, tenant_id) >= most:
         many = "1 source" if most == 1 else f"{most} sources"
         message = f"The plan {plan.name} has room for {many}. Delete one, or choose a larger plan."
         raise Forbidden("plan_limit_reached", message)

@@ -5,8 +5,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from flowchat.billing import Subscriber
 from flowchat.domain import Actor, CrawlConfig, Key, Source, Tenant, new_id, now
 from flowchat.errors import Conflict, NotFound
+from flowchat.services import subscribing
 from flowchat.services.access import SCOPES
 from flowchat.services.context import Context
 from flowchat.services.credentials import hash_secret, new_secret
@@ -28,6 +30,13 @@ RetentionDays = Annotated[
     int, msgspec.Meta(ge=1, le=3650, description="Days after its last message when a conversation is deleted.")
 ]
 
+PlanName = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=64, description="Its id or slug. null: no plan, no quota, nothing billed.", examples=["business"]
+    ),
+]
+
 
 class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A customer or a team, isolated from all others."""
@@ -35,6 +44,7 @@ class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     slug: Slug
     name: Name
     retention_days: RetentionDays = 90
+    plan: PlanName | None = None
 
 
 class TenantChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +52,12 @@ class TenantChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: Name | UnsetType = UNSET
     retention_days: RetentionDays | UnsetType = UNSET
+
+
+class AnyTenantChange(TenantChange, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is. A plan that is given holds at once; one that is over begins anew with it."""
+
+    plan: PlanName | UnsetType | None = UNSET
 
 
 async def ensure_first(db: Database) -> Tenant:
@@ -102,28 +118,33 @@ def _system(tenant: Tenant) -> Actor:
 
 
 @operation("tenants.list", "operator")
-async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[Tenant]:
+async def list_page(app: Context, actor: Actor, request: ListRequest) -> Listed[Subscriber]:
     """List all tenants, newest first, closed ones included."""
-    return await read_page(request, lambda cursor: tenants.page(app.db, cursor))
+    listed = await read_page(request, lambda cursor: tenants.page(app.db, cursor))
+    return Listed(await subscribing.subscribers(app, listed.items), listed.has_more)
 
 
 @operation("tenants.get", "operator")
-async def get(app: Context, actor: Actor, id_or_slug: str) -> Tenant:
+async def get(app: Context, actor: Actor, id_or_slug: str) -> Subscriber:
     """Show a tenant, by its id or slug.
 
     Raises NotFound.
     """
+    return await _get(app, id_or_slug)
+
+
+async def _get(app: Context, id_or_slug: str) -> Subscriber:
     tenant = await tenants.get(app.db, id_or_slug)
     if tenant is None:
         raise NotFound("tenant", id_or_slug)
-    return tenant
+    return (await subscribing.subscribers(app, [tenant]))[0]
 
 
 @operation("tenants.create", "operator")
-async def create(app: Context, actor: Actor, new: NewTenant) -> tuple[Tenant, str]:
+async def create(app: Context, actor: Actor, new: NewTenant) -> tuple[Subscriber, str]:
     """Make a tenant, with its first admin key, which is shown only this once.
 
-    Raises Conflict `slug_taken`.
+    A plan with trial days begins with them. Raises NotFound, and Conflict `slug_taken` or `plan_archived`.
     """
     secret = new_secret("fca_")
 
@@ -133,23 +154,27 @@ async def create(app: Context, actor: Actor, new: NewTenant) -> tuple[Tenant, st
         tenant = tenants.insert(conn, new.slug, new.name.strip(), new.retention_days)
         key = _first_key(tenant, secret)
         keys.insert(conn, key, hash_secret(secret))
-        _audit(conn, actor, tenant, "tenants.create", slug=tenant.slug, key=key.id)
+        plan = subscribing.give(conn, tenant.id, new.plan) if new.plan is not None else None
+        told = {"plan": plan.slug} if plan else {}
+        _audit(conn, actor, tenant, "tenants.create", slug=tenant.slug, key=key.id, **told)
         return tenant
 
-    return await app.db.write(transaction), secret
+    tenant = await app.db.write(transaction)
+    return await _get(app, tenant.id), secret
 
 
 @operation("tenants.update", "operator")
-async def update(app: Context, actor: Actor, id_or_slug: str, change: TenantChange) -> Tenant:
-    """Change a tenant.
+async def update(app: Context, actor: Actor, id_or_slug: str, change: AnyTenantChange) -> Subscriber:
+    """Change a tenant, its plan included.
 
-    Raises NotFound, and Conflict `tenant_closed`.
+    A tenant whose plan Stripe bills changes it itself. Raises NotFound, and Conflict `tenant_closed`,
+    `managed_by_stripe` or `plan_archived`.
     """
     return await _update(app, actor, id_or_slug, change, "tenants.update")
 
 
 @operation("tenants.close", "operator")
-async def close(app: Context, actor: Actor, id_or_slug: str) -> Tenant:
+async def close(app: Context, actor: Actor, id_or_slug: str) -> Subscriber:
     """Close a tenant: revoke its keys and sources at once, and delete its content in the background.
 
     It can't be undone. Its usage and its audit log are kept. The first tenant can't be closed.
@@ -177,7 +202,7 @@ async def close(app: Context, actor: Actor, id_or_slug: str) -> Tenant:
     tenant, key_ids, source_ids = await app.db.write(transaction)
     await app.revocations.add("key", *key_ids)
     await app.revocations.add("source", *source_ids)
-    return tenant
+    return await _get(app, tenant.id)
 
 
 async def erase_closed(app: Context) -> None:
@@ -192,19 +217,16 @@ async def erase_closed(app: Context) -> None:
 
 
 @operation("tenant.get", "read")
-async def get_own(app: Context, actor: Actor) -> Tenant:
+async def get_own(app: Context, actor: Actor) -> Subscriber:
     """Show the tenant that the key belongs to.
 
     Raises NotFound.
     """
-    tenant = await tenants.get(app.db, actor.tenant_id)
-    if tenant is None:
-        raise NotFound("tenant", actor.tenant_id)
-    return tenant
+    return await _get(app, actor.tenant_id)
 
 
 @operation("tenant.update", "write")
-async def update_own(app: Context, actor: Actor, change: TenantChange) -> Tenant:
+async def update_own(app: Context, actor: Actor, change: TenantChange) -> Subscriber:
     """Change the tenant that the key belongs to.
 
     Raises NotFound, and Conflict `tenant_closed`.
@@ -212,17 +234,21 @@ async def update_own(app: Context, actor: Actor, change: TenantChange) -> Tenant
     return await _update(app, actor, actor.tenant_id, change, "tenant.update")
 
 
-async def _update(app: Context, actor: Actor, id_or_slug: str, change: TenantChange, operation_name: str) -> Tenant:
-    def transaction(conn: Connection) -> Tenant:
+async def _update(app: Context, actor: Actor, id_or_slug: str, change: TenantChange, operation_name: str) -> Subscriber:
+    def transaction(conn: Connection) -> str:
         tenant = _find(conn, id_or_slug)
         require_open(tenant)
         name = tenant.name if change.name is UNSET else change.name.strip()
         retention_days = tenant.retention_days if change.retention_days is UNSET else change.retention_days
         tenants.update(conn, tenant.id, name, retention_days)
-        _audit(conn, actor, tenant, operation_name, name=name, retention_days=retention_days)
-        return _find(conn, tenant.id)
+        told = {}
+        if isinstance(change, AnyTenantChange) and change.plan is not UNSET:
+            plan = subscribing.give(conn, tenant.id, change.plan)
+            told = {"plan": plan.slug if plan else "none"}
+        _audit(conn, actor, tenant, operation_name, name=name, retention_days=retention_days, **told)
+        return tenant.id
 
-    return await app.db.write(transaction)
+    return await _get(app, await app.db.write(transaction))
 
 
 def _find(conn: Connection, id_or_slug: str) -> Tenant:

@@ -14,7 +14,7 @@ from flowchat.store.subscriptions import subscription_of
 _USED = "coalesce(m.billable_queries, 0) as billable_queries, coalesce(m.billable_pages, 0) as billable_pages"
 
 
-def used(conn: sqlite3.Connection, tenant_id: str, month: str) -> MonthUsed:
+def used_now(conn: sqlite3.Connection, tenant_id: str, month: str) -> MonthUsed:
     """What of the month (YYYY-MM) is billed so far, as a transaction sees it."""
     row = conn.execute("select * from usage_months where tenant_id = ? and month = ?", (tenant_id, month)).fetchone()
     return _used(row) if row else MonthUsed()
@@ -22,7 +22,7 @@ def used(conn: sqlite3.Connection, tenant_id: str, month: str) -> MonthUsed:
 
 def begin_answer(conn: sqlite3.Connection, tenant_id: str, month: str, limit: int | None) -> bool:
     """Count an answer that may be billed. False, and nothing is counted, where it would be one too many."""
-    if limit is not None and used(conn, tenant_id, month).queries + _answers_begun(conn, tenant_id) >= limit:
+    if limit is not None and used_now(conn, tenant_id, month).queries + _answers_begun(conn, tenant_id) >= limit:
         return False
     conn.execute(
         "insert into answers_begun values (?, 1) on conflict do update set answers = answers + 1", (tenant_id,)
@@ -51,7 +51,7 @@ def pages_left(conn: sqlite3.Connection, tenant_id: str, month: str, limit: int)
         "select coalesce(sum(reserved_pages), 0) as pages from jobs where tenant_id = ? and reserved_pages is not null",
         (tenant_id,),
     ).fetchone()
-    return max(0, limit - used(conn, tenant_id, month).pages - int(held["pages"]))
+    return max(0, limit - used_now(conn, tenant_id, month).pages - int(held["pages"]))
 
 
 def hold_pages(conn: sqlite3.Connection, job_id: str, pages: int) -> None:
@@ -75,7 +75,7 @@ async def account(db: Database, tenant_id: str, month: str) -> tuple[Subscriptio
     return (subscription_of(row), plan_of(row), _used(row)) if row else None
 
 
-async def used_so_far(db: Database, tenant_id: str, month: str) -> MonthUsed:
+async def used(db: Database, tenant_id: str, month: str) -> MonthUsed:
     row = await db.row("select * from usage_months where tenant_id = ? and month = ?", (tenant_id, month))
     return _used(row) if row else MonthUsed()
 

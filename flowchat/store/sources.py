@@ -76,8 +76,8 @@ def slugs(conn: sqlite3.Connection, tenant_id: str) -> set[str]:
     return {row["slug"] for row in rows}
 
 
-def count(conn: sqlite3.Connection, tenant_id: str) -> int:
-    """How many of its own a tenant has: without revoked ones and FlowChat's documentation."""
+def count_now(conn: sqlite3.Connection, tenant_id: str) -> int:
+    """`count` as a transaction sees it."""
     row = conn.execute(_OWN, (tenant_id,)).fetchone()
     return int(row["own"])
 
@@ -159,8 +159,8 @@ async def get(db: Database, tenant_id: str, id_or_slug: str, *, is_counted: bool
     return _source(row) if row else None
 
 
-async def count_own(db: Database, tenant_id: str) -> int:
-    """As `count`."""
+async def count(db: Database, tenant_id: str) -> int:
+    """How many of its own a tenant has: without revoked ones and FlowChat's documentation."""
     row = await db.row(_OWN, (tenant_id,))
     return int(row["own"]) if row else 0
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from flowchat.services import (  # noqa: F401 (importing a service registers its operations)
     audit_log,
+    billing,
     billing_checkout,
     chat,
     conversations,
@@ -23,6 +24,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     models,
     owners,
     pages,
+    plans,
     playground,
     questions,
     reconciliation,
@@ -61,6 +63,7 @@ from flowchat.services.views.conversations import (
 from flowchat.services.views.curated_answers import CuratedAnswerView
 from flowchat.services.views.keys import CreatedKeyView, KeyView, WidgetView
 from flowchat.services.views.machine import ModelView, SettingView
+from flowchat.services.views.plans import BillingView, PlanView
 from flowchat.services.views.playground import PlaygroundAnswerView
 from flowchat.services.views.signups import (
     CreatedInviteView,
@@ -214,6 +217,7 @@ CALLS = (
     Call("PATCH", "/v1/curated-answers/{curated_answer}", "curated_answers.update", CuratedAnswerView, problems=(409,)),
     Call("DELETE", "/v1/curated-answers/{curated_answer}", "curated_answers.delete", None, 204),
     Call("GET", "/v1/usage", "usage.list", UsageView),
+    Call("GET", "/v1/billing", "billing.get", BillingView),
     Call("GET", "/v1/statistics", "statistics.get", StatisticsView),
     Call("GET", "/v1/users", "users.list", UserView),
     Call("POST", "/v1/users", "users.create", UserView, 201, "/v1/users/{id}", (409,)),
@@ -225,7 +229,7 @@ CALLS = (
     Call("GET", "/v1/tenant", "tenant.get", TenantView),
     Call("PATCH", "/v1/tenant", "tenant.update", TenantView, problems=(409,)),
     Call("GET", "/v1/tenants", "tenants.list", TenantView),
-    Call("POST", "/v1/tenants", "tenants.create", CreatedTenantView, 201, "/v1/tenants/{id}", (409,)),
+    Call("POST", "/v1/tenants", "tenants.create", CreatedTenantView, 201, "/v1/tenants/{id}", (404, 409)),
     Call("GET", "/v1/tenants/{tenant}", "tenants.get", TenantView),
     Call("PATCH", "/v1/tenants/{tenant}", "tenants.update", TenantView, problems=(409,)),
     Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=(409,)),
@@ -246,6 +250,11 @@ CALLS = (
     Call("GET", "/v1/invites", "invites.list", InviteView),
     Call("POST", "/v1/invites", "invites.create", CreatedInviteView, 201, problems=(404, 409)),
     Call("DELETE", "/v1/invites/{invite}", "invites.delete", None, 204),
+    Call("GET", "/v1/plans", "plans.list", PlanView),
+    Call("POST", "/v1/plans", "plans.create", PlanView, 201, "/v1/plans/{id}", (409,)),
+    Call("GET", "/v1/plans/{plan}", "plans.get", PlanView),
+    Call("PATCH", "/v1/plans/{plan}", "plans.update", PlanView, problems=(409,)),
+    Call("POST", "/v1/plans/{plan}/archive", "plans.archive", PlanView, problems=(409,)),
     Call("GET", "/v1/models", "models.list", ModelView),
     Call("POST", "/v1/models/{model}/pull", "models.pull", ModelView, 202, problems=(409,)),
     Call("GET", "/v1/settings", "settings.list", SettingView),

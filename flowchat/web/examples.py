@@ -18,6 +18,7 @@ _PREFIXES = {
     "key": "key",
     "message": "msg",
     "signup": "sgn",
+    "plan": "pln",
     "source": "src",
     "tenant": "ten",
     "user": "usr",
@@ -66,6 +67,24 @@ _VALUES: dict[str, Any] = {
     "warnings": [],
 }
 _WIDGET_KEY = {"type": "widget", "name": "Online shop", "mode": "gate", "scopes": []}
+_PRICES = {
+    "monthly_fee": "29.00",
+    "per_1000_queries": "2.00",
+    "per_1000_pages": "0.50",
+    "per_million_tokens_in": "0.00",
+    "per_million_tokens_out": "0.00",
+}
+_PLAN = {
+    "name": "Business",
+    "slug": "pro",
+    "description": "For shops with many questions.",
+    "features": ["Help by e-mail"],
+    "included_queries": 5000,
+    "included_pages": 2000,
+    "max_sources": 10,
+    "overage": "metered",
+    "trial_days": 0,
+}
 _BY_RESOURCE: dict[str, dict[str, Any]] = {
     "Key": _WIDGET_KEY,
     "CreatedKey": _WIDGET_KEY,
@@ -87,7 +106,7 @@ _BY_RESOURCE: dict[str, dict[str, Any]] = {
         "admin_key": {"id": f"key_{_ULID}", "key": f"fca_{_CODE}"},
         "sign_in_url": "https://chat.example.com/admin/sign-in",
     },
-    "CreatedTenant": {"key": "fca_3f9a0c62d7e84b15a1c0f2d94e6b7a58"},
+    "CreatedTenant": {"plan": "pro", "key": "fca_3f9a0c62d7e84b15a1c0f2d94e6b7a58"},
     "Caps": {"daily": 500, "monthly": 10_000},
     "Limits": {"per_minute": 60, "visitor_per_minute": 10},
     "WidgetConfig": {
@@ -118,6 +137,26 @@ _BY_RESOURCE: dict[str, dict[str, Any]] = {
         "first_text_ms": 900,
         "slow_text_ms": 2400,
     },
+    "NewPlan": {"slug": "pro"},
+    "NewTenant": {"slug": "acme", "plan": "pro"},
+    "AnyTenantChange": {"plan": "pro"},
+    "Plan": {**_PLAN, "tenants": 3, "is_public": True, "archived_at": None},
+    "Prices": _PRICES,
+    "PriceFields": _PRICES,
+    "Subscription": {
+        "status": "active",
+        "trial_ends_at": None,
+        "past_due_at": None,
+        "cancels_at": None,
+        "renews_at": "2026-12-01T00:00:00.000Z",
+        "managed_by_stripe": True,
+    },
+    "Offer": _PLAN,
+    "Billing": {"currency": "usd"},
+    "Quota": {"used": 3120, "included": 5000, "percent": 62, "overage": "metered", "resets_on": "2026-12-01"},
+    "SourcesUsed": {"used": 2, "allowed": 10},
+    "Standing": {"read_only": False, "reason": "", "read_only_at": None},
+    "Tenant": {"plan": "pro"},
     "Version": {"added": 3, "changed": 5, "removed": 1},
     "ChangedText": {
         "id": "pag_0000000000000042",

@@ -30,8 +30,8 @@ TAGS = {
     "questions": "Questions that the sources could not answer.",
     "keys": "Widget keys for pages, and secret keys for this API.",
     "usage": "What was done and what of it is billed, by day.",
+    "billing": "The plan of the tenant and what is used of it, subscribing and paying, and what Stripe is told.",
     "statistics": "How answers turned out, by day: refusals, verified sentences, times.",
-    "billing": "Subscribing, paying, and what Stripe is told of usage.",
     "meter_events": "Usage on its way to Stripe. Needs the scope `operator`.",
     "webhooks": "Endpoints of yours that FlowChat tells about events.",
     "deliveries": "Attempts to tell an endpoint about an event.",
@@ -42,6 +42,7 @@ TAGS = {
     "tenants": "All tenants of the appliance. Needs the scope `operator`.",
     "signups": "Making an account of one's own, and who waits for theirs.",
     "invites": "Leave to sign up. Needs the scope `operator`.",
+    "plans": "What tenants can subscribe to. Needs the scope `operator`.",
     "models": "The models of the appliance. Needs the scope `operator`.",
     "settings": "The settings of the appliance. Needs the scope `operator`.",
 }

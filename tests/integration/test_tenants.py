@@ -18,7 +18,7 @@ from flowchat.services.tenants import actor_for_cli, erase_closed
 from flowchat.store import sources
 
 _CONTENT = "users webhooks events deliveries curated_answers sources conversations idempotency_keys"
-_BOOKS = "keys usage_ledger usage_days"
+_BOOKS = "keys usage_ledger usage_days usage_months"
 TABLES = {
     "tenants": "id",
     **dict.fromkeys(f"{_CONTENT} {_BOOKS}".split(), "tenant_id"),
@@ -56,7 +56,9 @@ async def test_a_tenant_is_made_with_its_first_key(tmp_path: Path) -> None:
         made = await machine.add("acme")
         secret = made.pop("key")
         assert made.pop("id").startswith("ten_") and made.pop("created_at")
-        assert made == {"slug": "acme", "name": "Acme", "retention_days": 90, "closed_at": None}
+        good = {"read_only": False, "reason": "", "read_only_at": None}
+        nothing = {"plan": None, "subscription": None, "standing": good, "closed_at": None}
+        assert made == {"slug": "acme", "name": "Acme", "retention_days": 90, **nothing}
         read = await machine.call("GET", "/v1/tenants/acme")
         assert "key" not in read.json()
         assert (await call_with(served, secret, "GET", "/v1/tenant")).json() == read.json()
@@ -118,7 +120,7 @@ async def test_a_closed_tenant_cannot_be_used(tmp_path: Path) -> None:
 
 
 async def test_a_closed_tenant_leaves_its_books_and_nothing_else(tmp_path: Path) -> None:
-    kept = {"tenants": 1, "keys": 2, "usage_ledger": 1, "usage_days": 1}
+    kept = {"tenants": 1, "keys": 2, "usage_ledger": 1, "usage_days": 1, "usage_months": 1}
     async with serving(tmp_path) as served:
         db, machine = served.app.db, await operator_of(served)
         acme = await machine.add("acme")

@@ -1,25 +1,29 @@
 """Tenants."""
 
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
+from typing import Any, Self
 
-from flowchat.domain import Tenant
+from flowchat.billing import Subscriber
+from flowchat.services.views.plans import StandingView, SubscriptionView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantView:
-    """A customer or a team, isolated from all others."""
+    """A customer or a team, isolated from all others. `plan` is a slug; null: no plan, no quota, nothing billed."""
 
     id: str
     slug: str
     name: str
     retention_days: int
+    plan: str | None
+    subscription: SubscriptionView | None
+    standing: StandingView
     created_at: str
     closed_at: str | None
 
     @classmethod
-    def of(cls, tenant: Tenant) -> Self:
-        return cls(**{field.name: getattr(tenant, field.name) for field in fields(TenantView)})
+    def of(cls, tenant: Subscriber) -> Self:
+        return cls(**_told(tenant))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,13 @@ class CreatedTenantView(TenantView):
     key: str
 
     @classmethod
-    def of(cls, created: tuple[Tenant, str]) -> Self:  # type: ignore[override]
+    def of(cls, created: tuple[Subscriber, str]) -> Self:  # type: ignore[override]
         tenant, key = created
-        return cls(**{field.name: getattr(tenant, field.name) for field in fields(TenantView)}, key=key)
+        return cls(**_told(tenant), key=key)
+
+
+def _told(tenant: Subscriber) -> dict[str, Any]:
+    told = {name: getattr(tenant, name) for name in ("id", "slug", "name", "retention_days", "created_at", "closed_at")}
+    subscription = SubscriptionView.of(tenant.subscription) if tenant.subscription else None
+    plan = tenant.plan.slug if tenant.plan else None
+    return told | {"plan": plan, "subscription": subscription, "standing": StandingView.of(tenant.standing)}

@@ -7,7 +7,7 @@ from flowchat.services import owners, tenants, validate
 from flowchat.services.access import require
 from flowchat.services.lists import ListRequest
 from flowchat.services.owners import NewOwner
-from flowchat.services.tenants import NewTenant, TenantChange
+from flowchat.services.tenants import AnyTenantChange, NewTenant
 from flowchat.web.admin import shell
 from flowchat.web.admin.blueprint import blueprint, performs
 from flowchat.web.admin.forms import Form
@@ -63,7 +63,7 @@ async def _edit(tenant: Tenant, form: Form, status: int = 200) -> Response:
 async def tenants_update(tenant: str) -> Response:
     app, actor, form = appliance(), shell.actor(), await Form.entered()
     with form:
-        changed = await tenants.update(app, actor, tenant, form.to(TenantChange, numbers=["retention_days"]))
+        changed = await tenants.update(app, actor, tenant, form.to(AnyTenantChange, numbers=["retention_days"]))
         return await shell.done(f"{changed.name} is changed.", LIST)
     return await _edit(await tenants.get(app, actor, tenant), form, 422)
 
