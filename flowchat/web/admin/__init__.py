@@ -26,6 +26,7 @@ from flowchat.web.admin import (  # noqa: F401 (routes)
     models,
     one_time,
     overview,
+    plans,
     playground,
     questions,
     sign_in,

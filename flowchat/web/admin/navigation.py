@@ -51,6 +51,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
     ),
     "Machine": (
         Entry("Tenants", "tenants_list", "tenants.list", "building"),
+        Entry("Plans", "plans_list", "plans.list", "tag"),
         Entry("Sign-ups", "signups_list", "signups.list", "envelope"),
         Entry("Stripe", "stripe_show", "meter_events.list", "card"),
         Entry("Models", "models_list", "models.list", "chip"),

@@ -12,7 +12,7 @@ from flowchat.domain import Actor
 from flowchat.errors import FlowChatError
 from flowchat.services import validate
 from flowchat.services.lists import Listed, ListRequest
-from flowchat.web.admin import cookies, guard, navigation
+from flowchat.web.admin import banners, cookies, guard, navigation
 
 Kind = Literal["good", "bad"]
 Query = TypeVar("Query", bound=msgspec.Struct)
@@ -55,6 +55,8 @@ async def render(template: str, status: int = 200, **values: Any) -> Response:
         me=me,
         can=(lambda operation: navigation.can(me.actor, operation)) if me else (lambda operation: False),
         navigation=navigation.shown_to(me.actor) if me else {},
+        banners=await banners.shown() if me else [],
+        plan_page=banners.PLAN_PAGE,
         csrf_token=guard.csrf_token(),
         nonce=g.nonce,
         notice=notice,

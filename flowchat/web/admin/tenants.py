@@ -2,8 +2,8 @@
 
 from quart import Response
 
-from flowchat.domain import Tenant
-from flowchat.services import owners, tenants, validate
+from flowchat.billing import Subscriber
+from flowchat.services import owners, plans, tenants, validate
 from flowchat.services.access import require
 from flowchat.services.lists import ListRequest
 from flowchat.services.owners import NewOwner
@@ -28,7 +28,19 @@ async def tenants_list() -> Response:
 @performs("tenants.create")
 async def tenants_new() -> Response:
     require(shell.actor(), "operator")
-    return await shell.render("admin/tenants/new.html", form=Form({"retention_days": 90}))
+    return await _new(Form({"retention_days": 90}))
+
+
+async def _new(form: Form, status: int = 200) -> Response:
+    return await shell.render("admin/tenants/new.html", status, form=form, plans=await _plans())
+
+
+async def _plans(present: Subscriber | None = None) -> list[tuple[str, str]]:
+    """(slug, name) of those to choose from, and of the one that the tenant has, though it is archived."""
+    choosable = {plan.slug: plan.name for plan in await plans.list_choosable(appliance(), shell.actor())}
+    if present is not None and present.plan is not None:
+        choosable.setdefault(present.plan.slug, present.plan.name)
+    return [("", "None: no limits, nothing billed"), *choosable.items()]
 
 
 @blueprint.post("/tenants")
@@ -37,25 +49,37 @@ async def tenants_create() -> Response:
     """With the address of its first owner, the page has the link to send to them."""
     app, actor, form = appliance(), shell.actor(), await Form.entered()
     with form:
-        new = form.to(NewTenant, numbers=["retention_days"], without=["email"])
+        new = form.to(NewTenant, numbers=["retention_days"], nullable=["plan"], without=["email"])
         email = form.value("email").strip()
         owner = validate.read({"email": email}, NewOwner) if email else None
         tenant, secret = await tenants.create(app, actor, new)
         invitation = await owners.invite(app, actor, tenant.id, owner) if owner else None
         return await shell.render("admin/tenants/made.html", tenant=tenant, secret=secret, invitation=invitation)
-    return await shell.render("admin/tenants/new.html", 422, form=form)
+    return await _new(form, 422)
 
 
 @blueprint.get("/tenants/<tenant>")
 @performs("tenants.get")
 async def tenants_edit(tenant: str) -> Response:
     shown = await tenants.get(appliance(), shell.actor(), tenant)
-    return await _edit(shown, Form({"name": shown.name, "retention_days": shown.retention_days}))
+    return await _edit(shown, Form(_values(shown)))
 
 
-async def _edit(tenant: Tenant, form: Form, status: int = 200) -> Response:
+def _values(tenant: Subscriber) -> dict[str, object]:
+    plan = tenant.plan.slug if tenant.plan else ""
+    return {"name": tenant.name, "retention_days": tenant.retention_days, "plan": plan}
+
+
+async def _edit(tenant: Subscriber, form: Form, status: int = 200) -> Response:
     wants_owner = await owners.is_wanted(appliance(), tenant)
-    return await shell.render("admin/tenants/edit.html", status, tenant=tenant, form=form, wants_owner=wants_owner)
+    return await shell.render(
+        "admin/tenants/edit.html",
+        status,
+        tenant=tenant,
+        form=form,
+        plans=await _plans(tenant),
+        wants_owner=wants_owner,
+    )
 
 
 @blueprint.post("/tenants/<tenant>")
@@ -65,7 +89,27 @@ async def tenants_update(tenant: str) -> Response:
     with form:
         changed = await tenants.update(app, actor, tenant, form.to(AnyTenantChange, numbers=["retention_days"]))
         return await shell.done(f"{changed.name} is changed.", LIST)
-    return await _edit(await tenants.get(app, actor, tenant), form, 422)
+    return await _again(tenant, form)
+
+
+async def _again(tenant: str, entered: Form) -> Response:
+    """The page with what was entered in one of its forms, and what is wrong with it; its others are as they were."""
+    shown = await tenants.get(appliance(), shell.actor(), tenant)
+    names = ("name", "retention_days", "plan", "email")
+    filled = Form(_values(shown) | {name: text for name in names if (text := entered.value(name))})
+    filled.error = entered.error
+    return await _edit(shown, filled, 422)
+
+
+@blueprint.post("/tenants/<tenant>/plan")
+@performs("tenants.update", "tenants.get")
+async def tenants_give_plan(tenant: str) -> Response:
+    app, actor, form = appliance(), shell.actor(), await Form.entered()
+    with form:
+        changed = await tenants.update(app, actor, tenant, form.to(AnyTenantChange, nullable=["plan"]))
+        has = f"has the plan {changed.plan.name}" if changed.plan else "has no plan any more"
+        return await shell.done(f"{changed.name} {has}.", f"{LIST}/{changed.id}")
+    return await _again(tenant, form)
 
 
 @blueprint.post("/tenants/<tenant>/invite")
@@ -75,10 +119,7 @@ async def tenants_invite(tenant: str) -> Response:
     with form:
         invitation = await owners.invite(app, actor, tenant, form.to(NewOwner))
         return await shell.render("admin/users/link.html", invitation=invitation, back=(LIST, "Tenants"))
-    shown = await tenants.get(app, actor, tenant)
-    filled = Form({"name": shown.name, "retention_days": shown.retention_days, "email": form.value("email")})
-    filled.error = form.error
-    return await _edit(shown, filled, 422)
+    return await _again(tenant, form)
 
 
 @blueprint.post("/tenants/<tenant>/close")

@@ -11,7 +11,7 @@ from quart import Response
 
 from flowchat.domain import UsageGroup, now
 from flowchat.errors import FlowChatError
-from flowchat.services import keys, sources, usage
+from flowchat.services import billing, keys, sources, usage
 from flowchat.services.fields import Date
 from flowchat.services.lists import MAX_LIMIT, Listed, ListRequest
 from flowchat.services.usage import UsageRequest
@@ -38,9 +38,9 @@ class PeriodRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @blueprint.get("/usage")
-@performs("usage.list", "keys.list", "sources.list")
+@performs("usage.list", "keys.list", "sources.list", "billing.get")
 async def usage_list() -> Response:
-    asked = shell.query(PeriodRequest)
+    asked, own = shell.query(PeriodRequest), await billing.get(appliance(), shell.actor())
     form = Form({"from": asked.first, "to": asked.last})
     with form:
         first, last = _period(asked)
@@ -56,6 +56,7 @@ async def usage_list() -> Response:
         return await shell.render(
             "admin/usage/list.html",
             asked=asked,
+            billing=own,
             form=Form({"from": first.isoformat(), "to": last.isoformat()}),
             days=days,
             total=usage_figures.total(days),
@@ -67,7 +68,7 @@ async def usage_list() -> Response:
             source_names=source_names,
             key_names=key_names,
         )
-    return await shell.render("admin/usage/list.html", 422, asked=asked, form=form, days=[])
+    return await shell.render("admin/usage/list.html", 422, asked=asked, billing=own, form=form, days=[])
 
 
 @blueprint.get("/usage.csv")
