@@ -4,7 +4,7 @@ Money is in nano, billionths of the one currency, so that sums are exact. Months
 rollups and Stripe's periods (which are anchored to the first of a month) then mean the same.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -164,6 +164,11 @@ class Subscriber(Tenant):
     plan: Plan | None = None
     subscription: Subscription | None = None
     standing: Standing = GOOD_STANDING
+
+
+def with_plan(tenant: Tenant, plan: Plan | None, subscription: Subscription | None, standing: Standing) -> Subscriber:
+    facts = {field.name: getattr(tenant, field.name) for field in fields(Tenant)}
+    return Subscriber(**facts, plan=plan, subscription=subscription, standing=standing)
 
 
 def after_days(moment: str, days: float) -> str:

@@ -1,9 +1,9 @@
 """Makes all that a sign-up leads to, in one transaction: tenant, owner, subscription, widget key and admin key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-from flowchat.billing import Plan, Subscription, after_days
+from flowchat.billing import Plan, Subscriber, Subscription, standing_of, subscribe, with_plan
 from flowchat.domain import Actor, Key, Tenant, User, new_id, now
 from flowchat.net import urls
 from flowchat.services import keys, letters, links
@@ -30,7 +30,7 @@ class Wanted:
 class NewAccount:
     """A new tenant, and what is shown only once: its keys' secrets, and the link by which its owner signs in."""
 
-    tenant: Tenant
+    tenant: Subscriber
     user: User
     site: str
     plan: Plan
@@ -55,7 +55,7 @@ def make(conn: Connection, app: Context, wanted: Wanted, plan: Plan, browser: Br
     admin_key, admin_secret = keys.make(conn, actor, NewAdminKey(name="First admin key", scopes=TENANT_SCOPES))
     _audit(conn, actor, operation, tenant, plan)
     return NewAccount(
-        tenant=tenant,
+        tenant=with_plan(tenant, plan, subscription, standing_of(subscription, now(), app.settings.past_due_days)),
         user=user,
         site=wanted.site,
         plan=plan,
@@ -78,16 +78,7 @@ def _insert_owner(conn: Connection, tenant: Tenant, wanted: Wanted) -> User:
 
 
 def _subscribe(conn: Connection, tenant: Tenant, plan: Plan, owner: User) -> Subscription:
-    """To a plan with days of trial for as long; to another one that an operator has invited to, for good."""
-    moment = now()
-    subscription = Subscription(
-        tenant_id=tenant.id,
-        plan_id=plan.id,
-        status="trialing" if plan.is_trial or plan.trial_days else "active",
-        email=owner.email,
-        started_at=moment,
-        trial_ends_at=after_days(moment, plan.trial_days) if plan.trial_days else None,
-    )
+    subscription = replace(subscribe(tenant.id, plan, None, now()), email=owner.email)
     subscriptions.put(conn, subscription)
     return subscription
 

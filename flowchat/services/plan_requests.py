@@ -69,7 +69,7 @@ class NewPlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     is_trial: IsTrial = False
 
 
-class PlanChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PlanUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is left out stays as it is, inside `prices`, too. It holds at once for all who have the plan.
 
     What was used before keeps its cost.

@@ -12,7 +12,7 @@ from flowchat.services.access import require
 from flowchat.services.context import Context
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
-from flowchat.services.plan_requests import NewPlan, PlanChange, priced
+from flowchat.services.plan_requests import NewPlan, PlanUpdate, priced
 from flowchat.store import audit_log, plans
 from flowchat.store.database import Connection
 
@@ -86,7 +86,7 @@ async def create(app: Context, actor: Actor, new: NewPlan) -> PlanState:
 
 
 @operation("plans.update", "operator")
-async def update(app: Context, actor: Actor, id_or_slug: str, change: PlanChange) -> PlanState:
+async def update(app: Context, actor: Actor, id_or_slug: str, change: PlanUpdate) -> PlanState:
     """Change a plan, at once for all who have it. What was used before keeps its cost.
 
     Raises NotFound, Conflict `trial_plan` or `plan_archived`, and FlowChatError `bad_prices`.
@@ -105,7 +105,7 @@ async def update(app: Context, actor: Actor, id_or_slug: str, change: PlanChange
     return await get(app, actor, await app.db.write(transaction))
 
 
-def _check_trial(plan: Plan, change: PlanChange) -> None:
+def _check_trial(plan: Plan, change: PlanUpdate) -> None:
     """Exactly one plan is what sign-ups begin with."""
     if change.is_trial is False and plan.is_trial:
         raise _is_trial(plan, param="is_trial")
@@ -113,7 +113,7 @@ def _check_trial(plan: Plan, change: PlanChange) -> None:
         raise Conflict("plan_archived", f"The plan '{plan.slug}' is archived: nobody can choose it. Make another one.")
 
 
-def _changed(plan: Plan, change: PlanChange) -> Plan:
+def _changed(plan: Plan, change: PlanUpdate) -> Plan:
     sent = {name: value for name in _TAKEN_OVER if (value := getattr(change, name)) is not UNSET}
     return replace(
         plan,

@@ -1,9 +1,8 @@
 """Which plan a tenant has, as operators give it. Where Stripe bills it, the tenant chooses it itself."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
-from flowchat.billing import Plan, Subscriber, standing_of, subscribe
+from flowchat.billing import Plan, Subscriber, standing_of, subscribe, with_plan
 from flowchat.domain import Tenant, now
 from flowchat.errors import Conflict, NotFound
 from flowchat.services.context import Context
@@ -50,6 +49,5 @@ async def subscribers(app: Context, tenants: Sequence[Tenant]) -> list[Subscribe
     for tenant in tenants:
         subscription, plan = found.get(tenant.id, (None, None))
         standing = standing_of(subscription, moment, app.settings.past_due_days)
-        facts = {field.name: getattr(tenant, field.name) for field in fields(Tenant)}
-        whole.append(Subscriber(**facts, plan=plan, subscription=subscription, standing=standing))
+        whole.append(with_plan(tenant, plan, subscription, standing))
     return whole

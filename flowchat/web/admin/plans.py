@@ -9,7 +9,7 @@ from flowchat.billing import Plan, Prices
 from flowchat.services import plans
 from flowchat.services.access import require
 from flowchat.services.lists import ListRequest
-from flowchat.services.plan_requests import NewPlan, PlanChange
+from flowchat.services.plan_requests import NewPlan, PlanUpdate
 from flowchat.services.plans import PlanState
 from flowchat.services.views.plans import PlanView, PricesView
 from flowchat.web.admin import shell
@@ -74,7 +74,7 @@ async def plans_update(plan: str) -> Response:
     shown = await plans.get(app, actor, plan)
     with form:
         flags = _FLAGS if shown.plan.archived_at is None else ()
-        change = form.to(PlanChange, numbers=_NUMBERS, nullable=_NULLABLE, flags=flags, lines=["features"])
+        change = form.to(PlanUpdate, numbers=_NUMBERS, nullable=_NULLABLE, flags=flags, lines=["features"])
         changed = await plans.update(app, actor, plan, change)
         return await shell.done(f"The plan {changed.plan.name} is changed.", LIST)
     return await _edit(shown, form, 422)
