@@ -4,7 +4,7 @@ from msgspec import UNSET
 from quart import Response
 
 from flowchat.errors import FlowChatError
-from flowchat.services import meter_events, reconciliation
+from flowchat.services import meter_events, reconciliation, tenants
 from flowchat.services.meter_events import MeterEventList
 from flowchat.services.reconciliation import Reconciling
 from flowchat.web.admin import shell
@@ -17,13 +17,15 @@ STATES = {"pending": "on their way", "delivered": "delivered", "parked": "parked
 
 
 @blueprint.get("/stripe")
-@performs("meter_events.list")
+@performs("meter_events.list", "tenants.get")
 async def stripe_show() -> Response:
     app, actor, asked = appliance(), shell.actor(), shell.query(MeterEventList)
     listed = await meter_events.list_page(app, actor, asked)
+    tenant_ids = {event.tenant_id for event in listed.items}
     return await shell.render(
         "admin/stripe/show.html",
         events=listed.items,
+        slugs={tenant_id: (await tenants.get(app, actor, tenant_id)).slug for tenant_id in tenant_ids},
         paging=shell.paging(listed, asked),
         filters=Form({} if asked.status is UNSET else {"status": asked.status}),
         states=STATES,
