@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from quart import Quart
 
-from flowchat.stripe_fake import events, lifecycle
+from flowchat.stripe_fake import events, lifecycle, portal
 from flowchat.stripe_fake.api import Api
 from flowchat.stripe_fake.control import Control
 from flowchat.stripe_fake.faults import BreakingOff
@@ -26,6 +26,7 @@ def create_fake(*, webhook_url: str = "", webhook_secret: str = "") -> Quart:
     state = State()
     deliverer = Deliverer(state)
     api = Api(state, deliverer)
+    portal.add_default(state)
     if webhook_url:
         _add_receivers(state, webhook_url, webhook_secret)
     fake = Quart("flowchat")

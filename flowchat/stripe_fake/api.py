@@ -1,18 +1,28 @@
 """The REST endpoints: who may call, what is replayed, what goes wrong on purpose, and what is answered."""
 
 import asyncio
-import base64
-import binascii
 import json
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from quart import Blueprint, Response, request
 
-from flowchat.stripe_fake import catalog, customers, events, lifecycle, meters
+from flowchat.stripe_fake import (
+    checkout,
+    customers,
+    events,
+    invoices,
+    lifecycle,
+    meter_events,
+    meters,
+    portal,
+    prices,
+    products,
+    subscriptions,
+)
 from flowchat.stripe_fake import fields as parameters
+from flowchat.stripe_fake.callers import check_caller
 from flowchat.stripe_fake.calls import Call
 from flowchat.stripe_fake.faults import DROP_HEADER, Faults, too_many, unknown_error
 from flowchat.stripe_fake.form import decode
@@ -23,11 +33,16 @@ from flowchat.stripe_fake.webhooks import Deliverer
 
 IDEMPOTENT_S = 24 * 3600  # how long an answer is kept for its key
 _MAX_KEY = 255
-_VERSION = re.compile(r"\d{4}-\d\d-\d\d\.[a-z]+")
 CALLS: tuple[Call, ...] = (
-    *catalog.CALLS,
+    *products.CALLS,
+    *prices.CALLS,
     *meters.CALLS,
+    *meter_events.CALLS,
     *customers.CALLS,
+    *checkout.CALLS,
+    *portal.CALLS,
+    *subscriptions.CALLS,
+    *invoices.CALLS,
     *events.CALLS,
 )
 
@@ -95,7 +110,7 @@ class Api:
         return _response(body, entry)
 
     async def _done(self, call: Call | None, path: dict[str, str], entry: Request) -> Json:
-        _check_caller(entry.version)
+        check_caller(request.headers.get("Authorization", ""), entry.version)
         raw = await _raw_parameters()
         match entry.fault:
             case "timeout_before":
@@ -138,7 +153,7 @@ class Api:
     def _carry_out(self, call: Call, path: dict[str, str], raw: Json, entry: Request) -> Json:
         params = {**parameters.read(call.fields, raw), **path}
         lifecycle.catch_up(self.state)
-        self.state.request = entry
+        self.state.request, self.state.base_url = entry, request.host_url.rstrip("/")
         try:
             body = shown(self.state, call.handler(self.state, params), params.get("expand", []))
         finally:
@@ -146,34 +161,6 @@ class Api:
         if entry.fault == "500_after":
             raise unknown_error()
         return body
-
-
-def _check_caller(version: str) -> None:
-    """Raises Malformed."""
-    key = _api_key(request.headers.get("Authorization", ""))
-    if not key:
-        raise Malformed(
-            "You did not provide an API key. You need to provide your API key in the Authorization header, using "
-            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See "
-            "https://stripe.com/docs/api#authentication for details.",
-            status=401,
-        )
-    if not key.startswith(("sk_test_", "rk_test_")):
-        start = "_".join(key.split("_")[:2])
-        raise Malformed(f"Invalid API Key provided: {start}_****{key[-4:]}", status=401)
-    if not _VERSION.fullmatch(version):
-        # The real one would take the account's version, which is not the one that the code was written for.
-        raise Malformed(f"Invalid Stripe API version: {version or '(no Stripe-Version header)'}")
-
-
-def _api_key(header: str) -> str:
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value, validate=True).decode().partition(":")[0]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
-    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _raw_parameters() -> Json:

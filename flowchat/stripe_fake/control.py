@@ -7,7 +7,7 @@ from typing import Any
 
 from quart import Blueprint, request
 
-from flowchat.stripe_fake import lifecycle, meters
+from flowchat.stripe_fake import lifecycle, meter_events
 from flowchat.stripe_fake.api import Api
 from flowchat.stripe_fake.faults import KINDS, Faults
 from flowchat.stripe_fake.refusals import Malformed, Refusal
@@ -46,8 +46,8 @@ class Control:
             "now": state.now(),
             "time": timestamp(state.now()),
             "outage": self._api.outage is not None,
-            "meters": meters.totals(state),
-            "meter_events": meters.as_json(state.meter_events),
+            "meters": meter_events.totals(state),
+            "meter_events": meter_events.as_json(state.meter_events),
             "duplicates_refused": list(state.duplicates),
             "requests": dict(state.counts),
             "last_requests": [asdict(entry) for entry in reversed(state.requests)],

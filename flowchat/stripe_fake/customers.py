@@ -1,8 +1,10 @@
 """Customers."""
 
+from flowchat.stripe_fake import dunning
 from flowchat.stripe_fake.calls import Call, given, retrieving
 from flowchat.stripe_fake.fields import EXPAND, PAGE, SINCE, merged, pairs, text, unset
 from flowchat.stripe_fake.lists import page
+from flowchat.stripe_fake.refusals import missing
 from flowchat.stripe_fake.state import Json, State, new_id
 
 _FIELDS = {
@@ -50,8 +52,30 @@ def create(state: State, params: Json) -> Json:
     return customer
 
 
+def living(state: State, ident: str, *, param: str = "id", status: int = 404) -> Json:
+    """Raises Refusal for one that is unknown or deleted."""
+    customer = state.get("customer", ident, param=param, status=status)
+    if customer.get("deleted"):
+        raise missing("customer", ident, param=param, status=status)
+    return customer
+
+
+def _delete(state: State, params: Json) -> Json:
+    """What they had subscribed to ends at once. Who asks for them learns that they are deleted."""
+    customer = living(state, params["id"])
+    for subscription in state.all("subscription"):
+        if subscription["customer"] == customer["id"] and subscription["status"] != "canceled":
+            dunning.cancel(state, subscription, "cancellation_requested")
+    for invoice in state.all("invoice"):
+        if invoice["customer"] == customer["id"]:
+            invoice.update(auto_advance=False, automatically_finalizes_at=None, next_payment_attempt=None)
+    state.emit("customer.deleted", customer)
+    gone = {"id": customer["id"], "object": "customer", "deleted": True}
+    return state.add("customer", gone)
+
+
 def _update(state: State, params: Json) -> Json:
-    customer = state.get("customer", params["id"])
+    customer = living(state, params["id"])
     metadata = merged(customer["metadata"], params.get("metadata"))
     with state.changing(customer, "customer.updated"):
         customer.update(given(params, *_FIELDS), metadata=metadata)
@@ -59,7 +83,11 @@ def _update(state: State, params: Json) -> Json:
 
 
 def _list(state: State, params: Json) -> Json:
-    found = [customer for customer in state.all("customer") if params.get("email") in (None, customer["email"])]
+    found = [
+        customer
+        for customer in state.all("customer")
+        if not customer.get("deleted") and params.get("email") in (None, customer["email"])
+    ]
     return page("/v1/customers", found, params, "customer")
 
 
@@ -67,5 +95,6 @@ CALLS = (
     Call("POST", "/v1/customers", create, {**_FIELDS, **EXPAND}),
     Call("GET", "/v1/customers", _list, {**PAGE, **SINCE, "email": text, **EXPAND}),
     Call("GET", "/v1/customers/<id>", retrieving("customer"), EXPAND),
+    Call("DELETE", "/v1/customers/<id>", _delete, EXPAND),
     Call("POST", "/v1/customers/<id>", _update, {**_FIELDS, **EXPAND}),
 )

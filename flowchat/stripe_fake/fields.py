@@ -105,6 +105,14 @@ def _hash(raw: Any, param: str) -> Mapping[str, Any]:
     return raw
 
 
+def _address(raw: Any, param: str) -> str:
+    # The real one also wants https, and a public host; this one is for trying things on one machine.
+    if not _text(raw, param).startswith(("http://", "https://")):
+        raise Malformed("Not a valid URL", code="url_invalid", param=param)
+    return str(raw)
+
+
+address = Field(_address)
 text, whole, decimal, flag, pairs = Field(_text), Field(_whole), Field(_decimal), Field(_flag), Field(_pairs)
 
 

@@ -57,7 +57,6 @@ class MeterEvent:
     created: int
     counted_at: int
     error: tuple[str, str] | None = None
-    is_reported: bool = False  # that it has an error
 
 
 @dataclass(slots=True)
@@ -95,8 +94,17 @@ class Ledger:
     usage_from: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an invoice asks a meter for when it is finalized: the usage of an item, as it was then, in some time."""
+
+    item: Json
+    start: int
+    end: int
+
+
 class State:
-    """`objects`: by kind and id, oldest first."""
+    """`base_url`: where the hosted pages are. `objects`: by kind and id, oldest first."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -105,11 +113,15 @@ class State:
         self.events: dict[str, Json] = {}
         self.thin_events: dict[str, Json] = {}
         self.meter_events: list[MeterEvent] = []
+        self.unreported: list[MeterEvent] = []  # those that count for nobody, until a report has told of them
         self.secrets: dict[str, str] = {}  # of webhook endpoints and event destinations
         self.identifiers: dict[str, int] = {}  # of meter events: when each was taken
         self.duplicates: list[str] = []  # identifiers that were refused
         self.declining: set[str] = set()  # customers whose payments fail
-        self.ledgers: dict[str, Ledger] = {}
+        self.ledgers: dict[str, Ledger] = {}  # by subscription
+        self.usage_of: dict[str, list[Usage]] = {}  # of invoices that are drafts
+        self.wishes: dict[str, Json] = {}  # of checkout sessions: what is subscribed to once it is paid
+        self.base_url = ""
         self.requests: deque[Request] = deque(maxlen=_MOST_REQUESTS)
         self.counts: Counter[str] = Counter()
         self.request: Request | None = None  # the one that is being answered

@@ -1,4 +1,4 @@
-"""Products and prices."""
+"""Prices: recurring or not, each or by tiers, and the lookup keys that one of them has at a time."""
 
 from decimal import Decimal
 
@@ -26,15 +26,6 @@ from flowchat.stripe_fake.state import Json, State, new_id
 _MOST_LOOKUP_KEYS = 10  # in one request
 _CURRENCY_LENGTH = 3
 
-_PRODUCT = {
-    "name": text,
-    "active": flag,
-    "description": unset(text),
-    "metadata": pairs,
-    "statement_descriptor": unset(text),
-    "unit_label": unset(text),
-    "url": unset(text),
-}
 _PRICE = {"active": flag, "lookup_key": unset(text), "metadata": pairs, "nickname": unset(text)}
 _TIER = {"up_to": needed(text), "unit_amount": whole, "unit_amount_decimal": decimal, "flat_amount": whole}
 _RECURRING = {
@@ -56,51 +47,6 @@ _NEW_PRICE = {
     "unit_amount": whole,
     "unit_amount_decimal": decimal,
 }
-
-
-def _create_product(state: State, params: Json) -> Json:
-    ident = params.get("id") or new_id("prod", 14)
-    if state.find("product", ident):
-        raise Refusal(f"Product already exists: {ident}", code="resource_already_exists", param="id")
-    product = {
-        "id": ident,
-        "object": "product",
-        "active": True,
-        "created": state.now(),
-        "default_price": None,
-        "description": None,
-        "images": [],
-        "livemode": False,
-        "marketing_features": [],
-        "metadata": {},
-        "name": "",
-        "package_dimensions": None,
-        "shippable": None,
-        "statement_descriptor": None,
-        "tax_code": None,
-        "type": "service",
-        "unit_label": None,
-        "updated": state.now(),
-        "url": None,
-        **given(params, *_PRODUCT),
-    }
-    state.emit("product.created", state.add("product", product))
-    return product
-
-
-def _update_product(state: State, params: Json) -> Json:
-    product = state.get("product", params["id"])
-    metadata = merged(product["metadata"], params.get("metadata"))
-    with state.changing(product, "product.updated"):
-        product.update(given(params, *_PRODUCT), metadata=metadata, updated=state.now())
-    return product
-
-
-def _list_products(state: State, params: Json) -> Json:
-    found = [product for product in state.all("product") if params.get("active") in (None, product["active"])]
-    if "ids" in params:
-        found = [product for product in found if product["id"] in params["ids"]]
-    return page("/v1/products", found, params, "product")
 
 
 def _create_price(state: State, params: Json) -> Json:
@@ -267,10 +213,6 @@ _LISTED_PRICES = {
     "type": one_of("one_time", "recurring"),
 }
 CALLS = (
-    Call("POST", "/v1/products", _create_product, {**_PRODUCT, "id": text, "name": needed(text), **EXPAND}),
-    Call("GET", "/v1/products", _list_products, {**PAGE, **SINCE, "active": flag, "ids": list_of(text), **EXPAND}),
-    Call("GET", "/v1/products/<id>", retrieving("product"), EXPAND),
-    Call("POST", "/v1/products/<id>", _update_product, {**_PRODUCT, **EXPAND}),
     Call("POST", "/v1/prices", _create_price, {**_NEW_PRICE, **EXPAND}),
     Call("GET", "/v1/prices", _list_prices, {**_LISTED_PRICES, **EXPAND}),
     Call("GET", "/v1/prices/<id>", retrieving("price"), EXPAND),
