@@ -45,7 +45,8 @@ async def operator_key(served: Served) -> str:
 async def make_tenant(served: Served, operator_secret: str, word: str) -> Tenant:
     tenant = Tenant(word, {"model": "flowchat-verifier-2"})  # an installed one: nothing is fetched
     made = await _call(served, operator_secret, "POST", "/v1/tenants", json={"slug": word, "name": word})
-    tenant.ids["tenant"] = made["id"]
+    plan = await _call(served, operator_secret, "POST", "/v1/plans", json={"slug": word, "name": word})
+    tenant.ids |= {"tenant": made["id"], "plan": plan["id"]}
     tenant.keys["admin"] = made["key"]
 
     async def call(method: str, path: str, **options: Any) -> dict[str, Any]:

@@ -40,6 +40,12 @@ async def seal(app: Context) -> int:
     return made
 
 
+def seal_all(conn: Connection, tenant_id: str) -> None:
+    """What the tenant has used until now is reported, whatever it is subscribed to next; sent once its hour is over."""
+    while seal_until(conn, now(), tenant_id):
+        pass
+
+
 def seal_until(conn: Connection, before: str, tenant_id: str | None = None) -> int:
     """Of usage before that time, of one tenant or of all; returns how many. Call it until there is none."""
     sealed = meter_events.unsealed(conn, before, SEAL_AT_ONCE, tenant_id)

@@ -12,7 +12,7 @@ from flowchat.net.stripe_api.client import Stripe, StripeFailure, Unanswered, Un
 from flowchat.net.stripe_api.customers import RemoteSubscription
 from flowchat.services import billing_emails
 from flowchat.services.context import Context
-from flowchat.services.metering import seal_until
+from flowchat.services.metering import seal_all
 from flowchat.settings import Settings
 from flowchat.store import audit_log, emails, plans, subscriptions, tenants, users
 from flowchat.store.database import Connection
@@ -88,8 +88,7 @@ def _store(conn: Connection, settings: Settings, tenant: Tenant, remote: RemoteS
     if changed == present:
         return
     if present is not None and _is_billed_otherwise(present, changed):
-        while seal_until(conn, moment, tenant.id):  # what was used under the former subscription is still billed
-            pass
+        seal_all(conn, tenant.id)
     subscriptions.put(conn, changed)
     actor = Actor(tenant.id, "stripe", frozenset())
     audit_log.insert(conn, actor, "billing.update", remote.id, **_changes(present, changed), plan=plan.name)

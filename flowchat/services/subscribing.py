@@ -6,6 +6,7 @@ from flowchat.billing import Plan, Subscriber, standing_of, subscribe, with_plan
 from flowchat.domain import Tenant, now
 from flowchat.errors import Conflict, NotFound
 from flowchat.services.context import Context
+from flowchat.services.metering import seal_all
 from flowchat.store import plans, subscriptions
 from flowchat.store.database import Connection
 
@@ -25,11 +26,13 @@ def give(conn: Connection, tenant_id: str, id_or_slug: str | None) -> Plan | Non
         message = "Stripe bills this tenant: its owner changes the plan, under Billing in the admin."
         raise Conflict("managed_by_stripe", message, param="plan")
     if plan is None:
+        seal_all(conn, tenant_id)
         subscriptions.delete(conn, tenant_id)
         return None
     if plan.archived_at is not None and (former is None or former.plan_id != plan.id):
         message = f"The plan '{plan.slug}' is archived: only those who have it keep it. Choose another one."
         raise Conflict("plan_archived", message, param="plan")
+    seal_all(conn, tenant_id)
     subscriptions.put(conn, subscribe(tenant_id, plan, former, now()))
     return plan
 

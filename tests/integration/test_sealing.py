@@ -13,6 +13,7 @@ from flowchat.domain import UsageCounts, now
 from flowchat.services.check import check
 from flowchat.services.context import Context
 from flowchat.services.metering import seal, seal_until
+from flowchat.services.subscribing import give
 from flowchat.store import meter_events, subscriptions, usage
 
 
@@ -95,6 +96,26 @@ async def test_a_new_subscription_leaves_nothing_behind(tmp_path: Path, monkeypa
         clock.set("2026-11-20T12:00:00.000Z")
         await seal(app)
         assert await outbox(app) == [("2026-11-20T09", "queries", 4, ""), ("2026-11-20T09", "queries", 2, "-2")]
+
+
+@pytest.mark.parametrize("plan", ["trial", None])
+async def test_a_plan_that_an_operator_gives_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: str | None
+) -> None:
+    """Of a subscription that Stripe has ended: the usage of its last hour."""
+    clock = Clock(monkeypatch, "2026-11-20T09:10:00.000Z")
+    async with running(tmp_path) as app:
+        tenant = await subscribed(app, "shop", "cus_1")
+        await use(app, tenant, queries=4)
+        clock.go_on(minutes=1)
+        await app.db.write(
+            lambda conn: conn.execute("update subscriptions set status = 'canceled' where tenant_id = ?", (tenant.id,))
+        )
+        await app.db.write(lambda conn: give(conn, tenant.id, plan))
+        await use(app, tenant, queries=2)
+        clock.set("2026-11-20T12:00:00.000Z")
+        await seal(app)
+        assert await outbox(app) == [("2026-11-20T09", "queries", 4, "")]
 
 
 async def test_tenants_without_stripe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,11 +37,11 @@ async def billing_live() -> Response:
     """Tells when Stripe has told of the payment."""
     app, actor = appliance(), shell.actor()
 
-    async def look() -> bool:
+    async def is_awaited() -> bool:
         found = (await billing.get(app, actor)).subscription
-        return found is not None and found.is_managed_by_stripe
+        return found is not None and found.stripe_customer is not None and not found.is_managed_by_stripe
 
-    return await live.follow(look, lambda is_subscribed: not is_subscribed)
+    return await live.follow(is_awaited, lambda awaited: awaited)
 
 
 @blueprint.post("/billing/checkout")
