@@ -7,16 +7,20 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from appliance import operator
 from clock import Clock
 from metered import add_plans
 from stripe_faking import KEY, StripeFake, stripe_fake
 from web_server import Served, serving
 
+from flowchat.billing import Subscription, subscribe
 from flowchat.domain import now
 from flowchat.net.stripe_api.client import Stripe, connect
 from flowchat.services import stripe_setup
 from flowchat.services.context import Appliance
 from flowchat.services.stripe_inbox import Inbox
+from flowchat.store import plans, subscriptions
+from flowchat.store.database import Connection
 
 START = "2026-11-20T09:10:00.000Z"
 
@@ -39,10 +43,60 @@ class Hearing:
         await self.fake.advance(days=days, hours=hours, seconds=seconds)
         self.clock.go_on(days=days, hours=hours, seconds=seconds)
 
+    async def until(self, moment: str) -> None:
+        """As `go_on`, and hear of it."""
+        span = datetime.fromisoformat(moment) - datetime.fromisoformat(now())
+        await self.go_on(seconds=span.total_seconds())
+        await self.hear()
+
     async def hear(self) -> None:
         """All that has happened is told, and handled."""
         await self.fake.until_delivered()
+        await self.handle()
+
+    async def handle(self) -> None:
+        """What was told so far."""
         await Inbox(self.app, self.stripe).handle_due()
+
+    async def begin_trial(self) -> None:
+        """Of the tenant that is served, without a customer at Stripe."""
+        tenant_id = (await operator(self.app)).tenant_id
+
+        def transaction(conn: Connection) -> None:
+            trial = plans.trial_now(conn)
+            assert trial
+            subscriptions.put(conn, subscribe(tenant_id, trial, None, now()))
+
+        await self.app.db.write(transaction)
+
+    async def check_out(self, plan: str = "starter") -> None:
+        """Subscribe at Stripe, by its page."""
+        answer = await self.served.call("POST", "/v1/billing/checkout", json={"plan": plan})
+        assert answer.status_code == 201, answer.text
+        assert (await self.fake.press(answer.json()["url"], "pay")).status_code == 303
+
+    async def subscription(self) -> Subscription:
+        found = await subscriptions.get(self.app.db, (await operator(self.app)).tenant_id)
+        assert found
+        return found
+
+    async def customer(self) -> str:
+        return (await self.subscription()).stripe_customer or ""
+
+    async def pay(self) -> None:
+        """All that is owed, by hand, after the card was changed."""
+        await self.fake.decline(await self.customer(), False)
+        listed = await self.stripe.api.v1.invoices.list_async({"customer": await self.customer(), "status": "open"})
+        for invoice in listed.data:
+            await self.stripe.api.v1.invoices.pay_async(invoice.id)
+
+    async def cancel(self, *, now: bool) -> None:
+        """The subscription, or only its next period."""
+        ident = (await self.subscription()).stripe_subscription or ""
+        if now:
+            await self.stripe.api.v1.subscriptions.cancel_async(ident)
+        else:
+            await self.stripe.api.v1.subscriptions.update_async(ident, {"cancel_at_period_end": True})
 
 
 @asynccontextmanager
