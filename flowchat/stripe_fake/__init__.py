@@ -7,18 +7,22 @@ webhooks, and a clock that can be moved. It imports nothing of the appliance, an
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from quart import Quart
+from quart import Quart, Response, abort, request
 
+import flowchat
 from flowchat.stripe_fake import events, lifecycle, portal
 from flowchat.stripe_fake.api import Api
 from flowchat.stripe_fake.control import Control
 from flowchat.stripe_fake.faults import BreakingOff
+from flowchat.stripe_fake.pages import Pages
 from flowchat.stripe_fake.state import State
 from flowchat.stripe_fake.webhooks import Deliverer
 
 TICK_S = 1.0
 MAX_BODY_BYTES = 1024 * 1024
+_CHECKOUT = Path(flowchat.__file__).resolve().parent.parent
 
 
 def create_fake(*, webhook_url: str = "", webhook_secret: str = "") -> Quart:
@@ -29,10 +33,13 @@ def create_fake(*, webhook_url: str = "", webhook_secret: str = "") -> Quart:
     portal.add_default(state)
     if webhook_url:
         _add_receivers(state, webhook_url, webhook_secret)
-    fake = Quart("flowchat")
+    fake = Quart("flowchat", static_folder=str(_CHECKOUT / "static"), template_folder=str(_CHECKOUT / "templates"))
     fake.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     fake.register_blueprint(api.blueprint())
     fake.register_blueprint(Control(api).blueprint())
+    Pages(api).install(fake)
+    fake.before_request(_refuse_other_sites)
+    fake.after_request(_add_headers)
     fake.asgi_app = BreakingOff(fake.asgi_app)  # type: ignore[method-assign]
 
     @fake.while_serving
@@ -41,6 +48,19 @@ def create_fake(*, webhook_url: str = "", webhook_secret: str = "") -> Quart:
             yield
 
     return fake
+
+
+async def _refuse_other_sites() -> None:
+    """Nobody signs in here, so that any page in the operator's browser could press buttons."""
+    origin = request.headers.get("Origin")
+    if request.method == "POST" and origin and f"{origin}/" != request.host_url:
+        abort(403, "Only pages of this fake may do that.")
+
+
+async def _add_headers(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    return response
 
 
 def _add_receivers(state: State, url: str, secret: str) -> None:

@@ -1,6 +1,6 @@
 """Checkout sessions: what somebody is about to subscribe to, and what paying makes of it."""
 
-from flowchat.stripe_fake import amounts, customers, periods, shapes, subscribing
+from flowchat.stripe_fake import amounts, checkout_shapes, customers, periods, subscribing
 from flowchat.stripe_fake.calls import Call, given, retrieving
 from flowchat.stripe_fake.fields import (
     EXPAND,
@@ -37,11 +37,16 @@ def _create(state: State, params: Json) -> Json:
     if not now + _SHORTEST_S <= expires_at <= now + _LONGEST_S:
         message = "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation."
         raise Refusal(message, param="expires_at")
-    items = [shapes.line_item(each["price"], each.get("quantity"), _amount(each)) for each in wanted]
-    session = shapes.session(ident, now, expires_at, wanted[0]["price"]["currency"], items)
+    items = [checkout_shapes.line_item(each["price"], each.get("quantity"), _amount(each)) for each in wanted]
+    session = checkout_shapes.session(ident, now, expires_at, wanted[0]["price"]["currency"], items)
     names = ("cancel_url", "client_reference_id", "customer", "customer_email", "locale", "metadata", "success_url")
     session.update(given(params, *names), url=f"{state.base_url}/checkout/{ident}")
-    state.wishes[ident] = {"wanted": wanted, "anchor": anchor, "data": data}
+    state.wishes[ident] = {
+        "wanted": wanted,
+        "anchor": anchor,
+        "prorates": data.get("proration_behavior", "create_prorations") == "create_prorations",
+        "metadata": data.get("metadata", {}),
+    }
     return state.add("checkout.session", session)
 
 
@@ -86,6 +91,19 @@ def _amount(wanted: Json) -> int:
     return amounts.amount(wanted["price"], wanted.get("quantity", 0))
 
 
+def due_now(state: State, session: Json) -> int:
+    """What paying costs at this moment: of the first period, or what is left of it."""
+    wish, now = state.wishes[session["id"]], state.now()
+    period, whole_period = subscribing.first_period(wish["anchor"], wish["wanted"][0]["price"]["recurring"], now)
+    if period != whole_period and not wish["prorates"]:
+        return 0
+    return sum(
+        amounts.prorated(_amount(each), period[1] - period[0], whole_period[1] - whole_period[0])
+        for each in wish["wanted"]
+        if "quantity" in each
+    )
+
+
 def complete(state: State, session: Json) -> None:
     """It is paid, with a card that works."""
     wish = state.wishes[session["id"]]
@@ -99,8 +117,8 @@ def complete(state: State, session: Json) -> None:
         customer["id"],
         wish["wanted"],
         anchor=wish["anchor"],
-        prorates=wish["data"].get("proration_behavior", "create_prorations") == "create_prorations",
-        metadata=dict(wish["data"].get("metadata", {})),
+        prorates=wish["prorates"],
+        metadata=dict(wish["metadata"]),
     )
     invoice = state.get("invoice", subscription["latest_invoice"])
     session.update(

@@ -18,8 +18,7 @@ def start(
     """
     now, first = state.now(), wanted[0]["price"]
     subscription = shapes.subscription(customer, first["currency"], anchor or now, metadata, now)
-    whole = periods.around(subscription["billing_cycle_anchor"], first["recurring"], now)
-    period = (now, whole[1]) if anchor and anchor > now else whole
+    period, whole = first_period(anchor, first["recurring"], now)
     state.ledgers[subscription["id"]] = Ledger()
     for each in wanted:
         add_item(state, subscription, each["price"], each.get("quantity"), {}, period)
@@ -28,6 +27,12 @@ def start(
     lines = lines_in_advance(subscription, period, whole, is_free=is_free)
     bill(state, subscription, "subscription_create", lines, [], (now, now))
     return subscription
+
+
+def first_period(anchor: int | None, recurring: Json, now: int) -> tuple[Period, Period]:
+    """The one that a subscription begins with, and the whole one that it is part of."""
+    whole = periods.around(anchor or now, recurring, now)
+    return ((now, whole[1]) if anchor and anchor > now else whole), whole
 
 
 def add_item(

@@ -124,6 +124,10 @@ class Deliverer:
         """Events that nobody was told of yet, and deliveries that are due."""
         return len(self._state.unsent) + len(self._due())
 
+    def count_failing(self) -> int:
+        """Deliveries that were tried in vain, whether or not they are tried again."""
+        return sum(1 for each in self.deliveries if each.attempts and not each.is_taken)
+
     async def release(self, *, order: str = "created", duplicate: bool = False, seed: int | None = None) -> int:
         """Send what is held, in its order, reversed or shuffled, and each twice with `duplicate`; returns how often."""
         self._take_new()
