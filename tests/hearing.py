@@ -13,12 +13,15 @@ from metered import add_plans
 from stripe_faking import KEY, StripeFake, stripe_fake
 from web_server import Served, serving
 
-from flowchat.billing import Subscription, subscribe
+from flowchat.billing import Plan, Subscription, subscribe
 from flowchat.domain import now
+from flowchat.net.stripe_api import catalog, customers
 from flowchat.net.stripe_api.client import Stripe, connect
 from flowchat.services import stripe_setup
 from flowchat.services.context import Appliance
 from flowchat.services.stripe_inbox import Inbox
+from flowchat.services.stripe_prices import lookup_keys
+from flowchat.services.stripe_sync import chosen
 from flowchat.store import plans, subscriptions
 from flowchat.store.database import Connection
 
@@ -65,7 +68,7 @@ class Hearing:
         def transaction(conn: Connection) -> None:
             trial = plans.trial_now(conn)
             assert trial
-            subscriptions.put(conn, subscribe(tenant_id, trial, None, now()))
+            subscriptions.put(conn, replace(subscribe(tenant_id, trial, None, now()), email="ann@shop.example"))
 
         await self.app.db.write(transaction)
 
@@ -74,6 +77,21 @@ class Hearing:
         answer = await self.served.call("POST", "/v1/billing/checkout", json={"plan": plan})
         assert answer.status_code == 201, answer.text
         assert (await self.fake.press(answer.json()["url"], "pay")).status_code == 303
+
+    async def check_out_elsewhere(self, plan: Plan) -> None:
+        """As `check_out`, by a link that FlowChat has not made."""
+        found = await catalog.prices(self.stripe, lookup_keys(plan.id))
+        prices = {key.rpartition("_")[2]: price.id for key, price in found.items()}
+        tenant_id = (await operator(self.app)).tenant_id
+        url = await customers.checkout_url(
+            self.stripe,
+            await self.customer(),
+            prices,
+            success_url=self.served.url,
+            cancel_url=self.served.url,
+            metadata={"flowchat_tenant": tenant_id},
+        )
+        assert (await self.fake.press(url, "pay")).status_code == 303
 
     async def subscription(self) -> Subscription:
         found = await subscriptions.get(self.app.db, (await operator(self.app)).tenant_id)
@@ -92,11 +110,12 @@ class Hearing:
 
     async def cancel(self, *, now: bool) -> None:
         """The subscription, or only its next period."""
-        ident = (await self.subscription()).stripe_subscription or ""
+        present = chosen(await customers.subscriptions(self.stripe, await self.customer()))
+        assert present
         if now:
-            await self.stripe.api.v1.subscriptions.cancel_async(ident)
+            await self.stripe.api.v1.subscriptions.cancel_async(present.id)
         else:
-            await self.stripe.api.v1.subscriptions.update_async(ident, {"cancel_at_period_end": True})
+            await self.stripe.api.v1.subscriptions.update_async(present.id, {"cancel_at_period_end": True})
 
 
 @asynccontextmanager

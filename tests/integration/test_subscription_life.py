@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hearing import START, Hearing, hearing
-from metered import STARTER, use
+from metered import LARGE, STARTER, use
 from stripe_events import letters, states
 
 from flowchat.billing import Subscription
@@ -151,6 +151,7 @@ async def test_flowchat_is_away_while_events_come(tmp_path: Path, monkeypatch: p
         await world.handle()
         assert await world.subscription() == found
         event = (await states(world.app))[0][0]
+        await world.fake.post("/webhooks", hold=False)
         await world.fake.post(f"/events/{event}/resend")
         await world.hear()
         assert len({ident for ident, _, _ in await states(world.app)}) == len(await states(world.app))
@@ -190,7 +191,7 @@ async def plan_to_leave(world: Hearing) -> None:
 
 
 async def come_back(world: Hearing) -> None:
-    await world.check_out("large")
+    await world.check_out_elsewhere(LARGE)
 
 
 async def pay(world: Hearing) -> None:
