@@ -4,11 +4,16 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from flowchat import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Nothing is timed, and nothing is left behind; what was found stands in the test's output.
+hypothesis.settings.register_profile("flowchat", deadline=None, database=None)
+hypothesis.settings.load_profile("flowchat")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
