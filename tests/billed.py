@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from appliance import operator, running
 from clock import Clock
-from metered import STARTER, add_plans, subscribed
+from metered import add_plans, subscribed, use
 from stripe_faking import KEY, StripeFake, stripe_fake
 
 from flowchat.billing import METRICS, MeterEvent, Metric
 from flowchat.domain import Tenant, now
 from flowchat.net.stripe_api import customers, meters
 from flowchat.net.stripe_api.client import Stripe, connect
-from flowchat.services.context import Appliance
+from flowchat.services.context import Appliance, Context
 from flowchat.services.metering import Reporter, seal
 from flowchat.services.reconciliation import Reconciliation, Reconciling, reconcile
 from flowchat.store import meter_events
@@ -88,4 +88,21 @@ async def billed(folder: Path, monkeypatch: pytest.MonkeyPatch, timeout_s: float
         yield world
 
 
-__all__ = ["START", "STARTER", "Billed", "billed"]
+async def parked_event(app: Context, fake: StripeFake) -> None:
+    """Usage of three hours ago of a new tenant, which Stripe has taken without saying so."""
+    ago = now(-3 * 3600)
+    async with connect(app.settings) as stripe:
+        for metric in METRICS:
+            await meters.create_meter(stripe, metric)
+        shop = await subscribed(app, "acme", await customers.create(stripe, "ten_1", "Acme", ""), ago)
+        await use(app, shop, queries=4)
+        await app.db.write(lambda conn: conn.execute("update usage_ledger set created_at = ?", (ago,)))
+        await fake.fail(1, "500_after")
+        await seal(app)
+        await Reporter(app, stripe).report_due()
+        await fake.fail(0)
+    await app.db.write(
+        lambda conn: conn.execute(
+            "update meter_events set status = 'parked', last_attempt_at = ?, next_attempt_at = null", (ago,)
+        )
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from flowchat.billing import METRICS, NANO, Metric, Plan, format_money
+from flowchat.billing import METRICS, NANO, Metric, Plan, exact_money
 
 Role = Literal["base", "queries", "pages"]
 # Stripe counts in the smallest coin; for other currencies than these that is a hundredth.
@@ -52,7 +52,7 @@ def wanted_prices(plan: Plan, currency: str) -> list[WantedPrice]:
     prices = []
     if fee := plan.prices.monthly_fee_nano:
         terms = {"currency": currency, "unit_amount_decimal": amount(fee, 1, currency)}
-        text = f"{format_money(fee, 2)} {currency} a month"
+        text = f"{exact_money(fee)} {currency} a month"
         prices.append(WantedPrice(plan.id, "base", f"{plan.name}: a month", text, terms))
     per_1000 = {"queries": plan.prices.per_1000_queries_nano, "pages": plan.prices.per_1000_pages_nano}
     for metric in METRICS:
@@ -60,7 +60,7 @@ def wanted_prices(plan: Plan, currency: str) -> list[WantedPrice]:
         # Without a limit nothing is beyond it, and with a hard stop nothing gets there.
         if price and included is not None and plan.overage == "metered":
             terms = _metered(amount(price, 1000, currency), included, currency)
-            text = f"{included} {metric} a month are free, then {format_money(price)} {currency} for 1,000"
+            text = f"{included} {metric} a month are free, then {exact_money(price)} {currency} for 1,000"
             prices.append(WantedPrice(plan.id, metric, f"{plan.name}: {metric}", text, terms))
     return prices
 

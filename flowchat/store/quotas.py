@@ -80,12 +80,13 @@ async def used(db: Database, tenant_id: str, month: str) -> MonthUsed:
     return _used(row) if row else MonthUsed()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """So many percent of what a tenant's plan includes are used. `recipient` '': there is nobody to tell."""
+    """So many percent of what a tenant's plan includes are used. `email`: where letters go, if that was told."""
 
     tenant_id: str
-    recipient: str
+    tenant_name: str
+    email: str
     metric: Metric
     percent: int
     used: int
@@ -93,14 +94,11 @@ class Reached:
 
 
 async def reached(db: Database, month: str, percents: Collection[int]) -> list[Reached]:
-    """What tenants have reached in the month and have not been told, lowest percent first. Closed ones are left out.
-
-    Whoever gets what concerns the subscription is told, else the tenant's first owner.
-    """
+    """What tenants have reached in the month and have not been told, lowest percent first. Closed ones are left out."""
     rows = await db.rows(
         """
         with used as (
-            select s.tenant_id, s.plan_id, s.email, metrics.value as metric,
+            select s.tenant_id, t.name as tenant_name, s.plan_id, s.email, metrics.value as metric,
                 iif(metrics.value = 'queries', m.billable_queries, m.billable_pages) as used,
                 iif(metrics.value = 'queries', p.included_queries, p.included_pages) as included
             from subscriptions s
@@ -109,9 +107,7 @@ async def reached(db: Database, month: str, percents: Collection[int]) -> list[R
             join tenants t on t.id = s.tenant_id and t.closed_at is null
             join json_each(?2) metrics
         )
-        select p.*, used.tenant_id, metric, used, percents.value as percent, coalesce(nullif(email, ''), (
-            select email from users where tenant_id = used.tenant_id and role = 'owner' order by id limit 1
-        ), '') as recipient
+        select p.*, used.tenant_id, tenant_name, email, metric, used, percents.value as percent
         from used join plans p on p.id = used.plan_id join json_each(?3) percents
         where included > 0 and 100 * used >= percents.value * included and not exists (
             select 1 from quota_warnings w where w.tenant_id = used.tenant_id and w.month = ?1
@@ -122,7 +118,15 @@ async def reached(db: Database, month: str, percents: Collection[int]) -> list[R
         (month, json.dumps(METRICS), json.dumps(sorted(percents))),
     )
     return [
-        Reached(row["tenant_id"], row["recipient"], row["metric"], row["percent"], row["used"], plan_of(row))
+        Reached(
+            tenant_id=row["tenant_id"],
+            tenant_name=row["tenant_name"],
+            email=row["email"],
+            metric=row["metric"],
+            percent=row["percent"],
+            used=row["used"],
+            plan=plan_of(row),
+        )
         for row in rows
     ]
 

@@ -11,7 +11,7 @@ from flowchat.stripe_fake import lifecycle, meter_events
 from flowchat.stripe_fake.api import Api
 from flowchat.stripe_fake.faults import KINDS, Faults
 from flowchat.stripe_fake.refusals import Malformed, Refusal
-from flowchat.stripe_fake.state import Behaviour, Json, timestamp
+from flowchat.stripe_fake.state import AFTER_RETRIES, Behaviour, Json, timestamp
 from flowchat.stripe_fake.webhooks import Delivery
 
 _ORDERS = ("created", "reversed", "shuffled")
@@ -87,6 +87,8 @@ class Control:
     async def set_behaviour(self) -> Json:
         """Fields of Behaviour."""
         given = await _given(*(field.name for field in fields(Behaviour)))
+        if given.get("after_retries", "unpaid") not in AFTER_RETRIES:
+            raise Malformed(f"Invalid after_retries: must be one of {', '.join(AFTER_RETRIES)}", param="after_retries")
         if "retry_days" in given:
             given["retry_days"] = tuple(given["retry_days"])
         self._api.state.behaviour = replace(self._api.state.behaviour, **given)

@@ -71,6 +71,8 @@ def _expand(state: State, places: list[tuple[Json, Json]], names: list[str], pat
             value = copy[name] = deepcopy(whole[name])
         elif isinstance(value, str) and name in _EXPANDABLE:
             value = copy[name] = bare(state.get(_EXPANDABLE[name], value))
+        elif name in HIDDEN:
+            continue  # of this one there is none, such as of a price without tiers
         elif name not in copy or (not rest and name not in _EXPANDABLE):
             raise Malformed(f"This property cannot be expanded ({path}).", param="expand[0]")
         if rest and value is not None:

@@ -14,6 +14,7 @@ from flowchat.stripe_fake.refusals import missing
 
 Json: TypeAlias = dict[str, Any]
 API_VERSION = "2026-10-28.endive"  # whose shapes the objects have
+AFTER_RETRIES = ("unpaid", "cancel", "past_due")
 _ALPHABET = string.ascii_letters + string.digits
 HIDDEN = ("tiers", "line_items", "payments")  # fields that are left out unless they are expanded
 _MOST_REQUESTS = 500  # that are remembered one by one
@@ -63,7 +64,7 @@ class MeterEvent:
 class Behaviour:
     """What a Stripe account has set, and how slow the fake is. `retry_days`: after a failed payment, one by one."""
 
-    after_retries: str = "unpaid"  # or "cancel": what becomes of a subscription whose payment failed every time
+    after_retries: str = "unpaid"  # what becomes of a subscription whose payment failed every time
     retry_days: tuple[float, ...] = (3, 5, 7)
     finalize_after_s: int = 3600  # how long a renewal's invoice is a draft, which late usage is still counted in
     meter_lag_s: int = 0  # until sums have an event

@@ -58,7 +58,9 @@ class Deliverer:
         self._state = state
         self._sending = asyncio.Lock()
         self._woken = asyncio.Event()
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
+        # A kept connection could be one that its server is about to close.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, limits=limits)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

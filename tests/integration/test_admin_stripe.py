@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-from metered import subscribed, use
+from billed import parked_event
 from signing_in import signed_in
-from stripe_faking import KEY, StripeFake, stripe_fake
+from stripe_faking import KEY, stripe_fake
 from web_server import Served, serving
 
-from flowchat.billing import METRICS
 from flowchat.domain import now
-from flowchat.net.stripe_api import customers, meters
-from flowchat.net.stripe_api.client import connect
-from flowchat.services.metering import Reporter, seal
 from flowchat.store import meter_events
 from flowchat.store.database import Connection
 
@@ -70,33 +66,13 @@ async def test_stripe_is_not_there(tmp_path: Path) -> None:
         assert "Stripe can&#39;t be reached" in (await me.get("/admin/stripe")).text
 
 
-async def parked_event(served: Served, fake: StripeFake) -> None:
-    """Used three hours ago, and taken by Stripe, which has not said so."""
-    ago = now(-3 * 3600)
-    async with connect(served.app.settings) as stripe:
-        for metric in METRICS:
-            await meters.create_meter(stripe, metric)
-        shop = await subscribed(served.app, "acme", await customers.create(stripe, "ten_1", "Acme", ""), ago)
-        await use(served.app, shop, queries=4)
-        await served.app.db.write(lambda conn: conn.execute("update usage_ledger set created_at = ?", (ago,)))
-        await fake.fail(1, "500_after")
-        await seal(served.app)
-        await Reporter(served.app, stripe).report_due()
-        await fake.fail(0)
-    await served.app.db.write(
-        lambda conn: conn.execute(
-            "update meter_events set status = 'parked', last_attempt_at = ?, next_attempt_at = null", (ago,)
-        )
-    )
-
-
 async def test_compared_and_settled(tmp_path: Path) -> None:
     async with (
         stripe_fake() as fake,
         serving(tmp_path, stripe_api_key=KEY, stripe_api_base=fake.url) as served,
         signed_in(served, operator=True) as me,
     ):
-        await parked_event(served, fake)
+        await parked_event(served.app, fake)
         page = (await me.post("/admin/stripe/reconcile")).text
         assert "1 of 1 hours are parked or differ" in page and "Sent anew" not in page
         assert ">acme</a>" in page and ">parked</span>" in page

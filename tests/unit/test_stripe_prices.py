@@ -51,7 +51,7 @@ def test_a_fee_and_two_metered_prices() -> None:
         {"up_to": 1000, "unit_amount_decimal": "0"},
         {"up_to": "inf", "unit_amount_decimal": "0.25"},
     ]
-    assert queries.text == "1000 queries a month are free, then 2.5000 usd for 1,000"
+    assert queries.text == "1000 queries a month are free, then 2.50 usd for 1,000"
     assert pages.terms == {"currency": "usd", "unit_amount_decimal": "0.04"}
 
 
