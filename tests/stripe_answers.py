@@ -24,6 +24,7 @@ from flowchat.store.database import Connection
 MISSING = answer(
     json.dumps({"error": {"code": "resource_missing", "message": "No such customer"}}).encode(), status="404 Not Found"
 )
+REFUSED = answer(json.dumps({"error": {"message": "Not like this."}}).encode(), status="400 Bad Request")
 NOW = "2026-11-24T09:00:00.000Z"
 ENDS = "2026-12-01T00:00:00.000Z"
 

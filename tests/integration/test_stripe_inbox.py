@@ -12,7 +12,7 @@ from clock import Clock
 from loopback import answer, serving
 from metered import LARGE, STARTER, add_plans, use
 from signing_in import signed_in
-from stripe_answers import ENDS, MISSING, NOW, listed, on_trial, path, stripes, world
+from stripe_answers import ENDS, MISSING, NOW, REFUSED, listed, on_trial, path, stripes, world
 from stripe_events import SECRET, SETTINGS, letters, signature, states, take_in
 from web_server import serving as web_serving
 
@@ -86,7 +86,7 @@ async def test_while_stripe_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "says", [answer(status="500 Internal Server Error"), answer(b"no JSON"), MISSING, listed({"id": "sub_1"})]
+    "says", [answer(status="500 Internal Server Error"), answer(b"no JSON"), REFUSED, listed({"id": "sub_1"})]
 )
 async def test_an_event_is_given_up_after_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, says: bytes
@@ -112,7 +112,7 @@ async def test_an_event_is_given_up_after_a_day(
 
 async def test_one_that_is_refused_does_not_hold_the_others_up(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
-        here.server.answers[path("cus_other")] = MISSING
+        here.server.answers[path("cus_other")] = REFUSED
         here.server.answers[path()] = listed(stripes())
         await take_in(here.app, "evt_1", customer="cus_other")
         await take_in(here.app, "evt_2")
@@ -124,13 +124,16 @@ async def test_what_is_ignored(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         here.server.answers[path("cus_other")] = listed(stripes(customer="cus_other"))
         await take_in(here.app, "evt_1", kind="customer.created")
+        here.server.answers[path("cus_gone")] = MISSING
         await take_in(here.app, "evt_2", customer="cus_other")
+        await take_in(here.app, "evt_2b", customer="cus_gone")
         body = json.dumps({"id": "evt_3", "type": "invoice.paid", "created": 1, "data": {"object": {}}}).encode()
         await stripe_inbox.receive(here.app, body, signature(body, SECRET))
         await here.inbox.handle_due()
         assert await states(here.app) == [
             ("evt_1", "ignored", "Nothing follows from events of this type."),
             ("evt_2", "ignored", "No tenant is cus_other."),
+            ("evt_2b", "ignored", "No tenant is cus_gone."),
             ("evt_3", "ignored", "It names no customer."),
         ]
 
@@ -346,7 +349,7 @@ async def test_all_are_looked_up_now_and_then(tmp_path: Path, caplog: pytest.Log
     async with world(tmp_path) as here:
         await on_trial(here.app, "other", "cus_0")
         await on_trial(here.app, "third", None)
-        here.server.answers[path("cus_0")] = MISSING
+        here.server.answers[path("cus_0")] = REFUSED
         here.server.answers[path()] = listed(stripes())
         await stripe_sync.sync_all(here.app, here.stripe)
         assert (await here.subscription()).status == "active"

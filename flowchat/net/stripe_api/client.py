@@ -1,6 +1,7 @@
 """Stripe's client over httpx. What fails is told by what it means for whoever tries again: see the three failures."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
@@ -18,6 +19,7 @@ RETRIES = 1  # of calls that somebody waits for, with the same idempotency key
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 stripe.enable_telemetry = False  # nothing about this machine
+logging.getLogger("stripe").setLevel(logging.WARNING)  # it tells of every call
 
 
 class StripeFailure(FlowChatError):

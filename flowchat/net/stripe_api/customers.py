@@ -70,14 +70,17 @@ async def email(stripe: Stripe, customer: str) -> str:
 
 
 async def subscriptions(stripe: Stripe, customer: str, known: str | None = None) -> list[RemoteSubscription]:
-    """All that the customer has or had. `known`: one of them, which Stripe still shows when the customer is deleted."""
+    """All that the customer has or had; none where there is no such customer.
+
+    `known`: one of them, which Stripe still shows when the customer is deleted.
+    """
     found: list[RemoteSubscription] = []
     try:
         with failures():
             listed = await stripe.api.v1.subscriptions.list_async({"customer": customer, "status": "all", "limit": 100})
             found = [subscription_of(one.to_dict()) async for one in listed.auto_paging_iter()]
     except Refused as refused:
-        if known is None or refused.stripe_code != MISSING:
+        if refused.stripe_code != MISSING:
             raise
     if found or known is None:
         return found
