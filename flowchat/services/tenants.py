@@ -8,6 +8,8 @@ from msgspec import UNSET, UnsetType
 from flowchat.billing import Subscriber
 from flowchat.domain import Actor, CrawlConfig, Key, Source, Tenant, new_id, now
 from flowchat.errors import Conflict, NotFound
+from flowchat.net.stripe_api import customers
+from flowchat.net.stripe_api.client import connect
 from flowchat.services import subscribing
 from flowchat.services.access import SCOPES
 from flowchat.services.context import Context
@@ -17,7 +19,7 @@ from flowchat.services.key_requests import TENANT_SCOPES
 from flowchat.services.lists import Listed, ListRequest, read_page
 from flowchat.services.operations import operation
 from flowchat.services.sources import revoke_within
-from flowchat.store import audit_log, keys, sources, tenants
+from flowchat.store import audit_log, keys, sources, subscriptions, tenants
 from flowchat.store.database import Connection, Database
 
 FIRST_SLUG = "default"
@@ -177,10 +179,13 @@ async def update(app: Context, actor: Actor, id_or_slug: str, change: AnyTenantC
 async def close(app: Context, actor: Actor, id_or_slug: str) -> Subscriber:
     """Close a tenant: revoke its keys and sources at once, and delete its content in the background.
 
-    It can't be undone. Its usage and its audit log are kept. The first tenant can't be closed.
+    It can't be undone. Its usage and its audit log are kept. The first tenant can't be closed. A subscription at Stripe
+    ends first, with an invoice for what was used.
 
-    Raises NotFound, and Conflict `first_tenant`.
+    Raises NotFound, Conflict `first_tenant` and `not_billed`, and FlowChatError `stripe_unavailable`,
+    `stripe_unanswered` and `stripe_refused`.
     """
+    await _stop_charging(app, id_or_slug)
 
     def transaction(conn: Connection) -> tuple[Tenant, list[str], list[str]]:
         tenant = _find(conn, id_or_slug)
@@ -203,6 +208,17 @@ async def close(app: Context, actor: Actor, id_or_slug: str) -> Subscriber:
     await app.revocations.add("key", *key_ids)
     await app.revocations.add("source", *source_ids)
     return await _get(app, tenant.id)
+
+
+async def _stop_charging(app: Context, id_or_slug: str) -> None:
+    """What Stripe then tells of it makes the subscription a canceled one here, too."""
+    tenant, first = await tenants.get(app.db, id_or_slug), await tenants.first(app.db)
+    if tenant is None or tenant.closed_at is not None or (first is not None and tenant.id == first.id):
+        return
+    present = await subscriptions.get(app.db, tenant.id)
+    if present is not None and present.is_managed_by_stripe and present.stripe_subscription is not None:
+        async with connect(app.settings) as stripe:
+            await customers.cancel(stripe, present.stripe_subscription)
 
 
 async def erase_closed(app: Context) -> None:

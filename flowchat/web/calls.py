@@ -232,7 +232,7 @@ CALLS = (
     Call("POST", "/v1/tenants", "tenants.create", CreatedTenantView, 201, "/v1/tenants/{id}", (404, 409)),
     Call("GET", "/v1/tenants/{tenant}", "tenants.get", TenantView),
     Call("PATCH", "/v1/tenants/{tenant}", "tenants.update", TenantView, problems=(409,)),
-    Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=(409,)),
+    Call("POST", "/v1/tenants/{tenant}/close", "tenants.close", TenantView, problems=_OF_STRIPE),
     Call("POST", "/v1/tenants/{tenant}/invite", "tenants.invite", InvitationView, 201, problems=(409,)),
     Call("GET", "/v1/plans", "plans.list", PlanView),
     Call("POST", "/v1/plans", "plans.create", PlanView, 201, "/v1/plans/{id}", (409,)),

@@ -153,6 +153,16 @@ async def portal_url(stripe: Stripe, customer: str, return_url: str) -> str:
         return (await stripe.api.v1.billing_portal.sessions.create_async(params)).url
 
 
+async def cancel(stripe: Stripe, subscription: str) -> None:
+    """At once, with an invoice for what was used. One that is over already stays so."""
+    try:
+        with failures():
+            await stripe.api.v1.subscriptions.cancel_async(subscription, {"invoice_now": True})
+    except Refused as refused:
+        if refused.stripe_code != MISSING:
+            raise
+
+
 async def change_prices(stripe: Stripe, present: RemoteSubscription, prices: Mapping[str, str]) -> None:
     """Put prices, by their roles, in place of FlowChat's own of a subscription. What is paid for is prorated."""
     params: Any = {"items": changed_items(present.items, prices), "proration_behavior": "create_prorations"}
