@@ -7,10 +7,12 @@ from urllib.parse import urljoin, urlsplit
 
 from playwright.async_api import Page
 from signing_in import Me
+from subscribing import plan_of, subscribe
 from two_tenants import Tenant
 from web_server import Served
 from werkzeug.exceptions import HTTPException
 
+from flowchat.domain import now
 from flowchat.web import create_web
 from flowchat.web.admin.blueprint import is_public
 
@@ -48,7 +50,10 @@ class Routes:
 
 
 async def make_site(served: Served, me: Me, tenant: Tenant) -> Site:
-    """With the user as the tenant's."""
+    """With the user as the tenant's, who has something to be told about its plan on every page."""
+    plan = plan_of("small", included_queries=1, max_sources=50, overage="metered", is_public=True)
+    trial_ends_at = now(3 * 86_400)
+    await subscribe(served.app.db, tenant.ids["tenant"], plan, "trialing", trial_ends_at=trial_ends_at)
     await served.app.db.write(
         lambda conn: conn.execute("update users set tenant_id = ? where id = ?", (tenant.ids["tenant"], me.user.id))
     )

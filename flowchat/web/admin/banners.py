@@ -31,7 +31,8 @@ class Banner:
 async def shown() -> list[Banner]:
     """For whoever uses the page, the worst first."""
     account = await billing.account_of(appliance(), guard.signed_in().actor.tenant_id)
-    return list(of_account(account, now())) if account is not None else []
+    found = of_account(account, now()) if account is not None else []
+    return sorted(found, key=lambda banner: ("bad", "warn", "info").index(banner.tone))
 
 
 def of_account(account: Account, moment: str) -> Iterator[Banner]:
