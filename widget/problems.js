@@ -10,6 +10,7 @@ const VISITORS_TEXT = {
   missing_key: "unavailable",
   unauthorized: "unavailable",
   key_revoked: "unavailable",
+  read_only: "unavailable",
   origin_not_allowed: "unavailable",
   not_found: "unavailable",
 };
@@ -19,8 +20,10 @@ const OWNERS_HINT = {
   key_revoked: "the widget key in data-key was revoked. Put another one there: the admin makes them, under Keys.",
   origin_not_allowed: `the widget key may not be used on ${location.origin}. Add this origin to the key, in the admin under Keys.`,
   not_found: "data-source names a source that is not there, or that the key may not ask.",
+  read_only: "your FlowChat account is read-only, so its keys give no answers. The admin says why, under Plan and billing.",
   not_ready: "no source that the key may ask is indexed yet. The admin shows how far it is, under Sources.",
-  quota_exceeded: "the key has given all the answers that its caps allow. See its usage in the admin, under Keys.",
+  quota_exceeded:
+    "all the answers that the key's caps, or your plan, allow are given. See its usage in the admin, under Keys and Usage.",
   rate_limited: "a visitor, or all visitors of the key, asked more than its limits allow in a minute.",
   unreachable:
     "the server can't be reached. Is it up, is its certificate valid, and does this page's Content-Security-Policy, if it " +

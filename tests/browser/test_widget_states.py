@@ -8,6 +8,7 @@ import loopback
 import pytest
 from appliance import operator
 from playwright.async_api import Page, expect
+from subscribing import plan_of, subscribe
 from web_server import add_source, asking, refusal
 from widget_page import Shop, ask, begin, shop
 
@@ -164,6 +165,39 @@ async def test_a_source_that_is_revoked_during_an_answer(tmp_path: Path) -> None
         await expect(turn.locator(".state")).to_have_text(UNAVAILABLE)
         await page.screenshot(path=tmp_path / "revoked.png")
         assert await told(page) == ["source_revoked", "not_found"]
+
+
+async def test_a_tenant_that_is_read_only(tmp_path: Path) -> None:
+    """From the start; and from one question to the next, whose box then goes."""
+    async with shop(tmp_path) as site:
+        app = site.served.app
+        tenant_id = (await operator(app)).tenant_id
+        page = await visit(site)
+        await ask(page)
+        await subscribe(app.db, tenant_id, plan_of("small"), "canceled")
+        turn = await begin(page)
+        await expect(turn.locator(".state")).to_have_text(UNAVAILABLE)
+        await expect(page.get_by_role("textbox")).to_be_hidden()
+        assert await told(page) == ["read_only"]
+        await page.evaluate("sessionStorage.clear()")
+        await page.reload()
+        await open_panel(page)
+        await expect(page.locator(".notice")).to_have_text(UNAVAILABLE)
+        await expect(page.get_by_role("textbox")).to_be_hidden()
+        await page.screenshot(path=tmp_path / "read-only.png")
+        assert await told(page) == ["read_only"]
+        assert all("under Plan and billing" in hint for hint in hints(site)) and hints(site)
+
+
+async def test_a_plan_that_is_used_up(tmp_path: Path) -> None:
+    async with shop(tmp_path) as site:
+        app = site.served.app
+        await subscribe(app.db, (await operator(app)).tenant_id, plan_of("small", included_queries=0))
+        page = await visit(site)
+        turn = await begin(page)
+        await expect(turn).to_have_attribute("data-state", "failed")
+        assert await told(page) == ["quota_exceeded"]
+        assert len(hints(site)) == 1 and "or your plan" in hints(site)[0]
 
 
 async def test_a_page_that_the_key_does_not_allow(tmp_path: Path) -> None:
