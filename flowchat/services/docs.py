@@ -16,7 +16,7 @@ _GROUPS = {
     "Start": ("overview", "quick-start"),
     "Content": ("crawling", "sources-api", "conversations"),
     "Ask": ("chat-api", "widget", "keys", "verification"),
-    "API": ("api", "webhooks", "usage", "tenants", "sign-up"),
+    "API": ("api", "webhooks", "usage", "plans", "tenants", "sign-up"),
     "Operate": ("admin", "operating", "billing", "billing-offline", "settings", "command-line", "models", "security"),
 }
 _REST = "More"

@@ -9,6 +9,7 @@ REASONS = {
     "robots": "robots.txt forbids it",
     "robots_unreachable": "robots.txt could not be had",
     "max_pages": "beyond the limit of pages",
+    "quota": "beyond the pages of the plan",
     "max_depth": "too many links from the start",
     "trap": "an endless chain of pages",
     "not_included": "left out by include or exclude",
