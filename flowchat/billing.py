@@ -4,6 +4,7 @@ Money is in nano, billionths of the one currency, so that sums are exact. Months
 rollups and Stripe's periods (which are anchored to the first of a month) then mean the same.
 """
 
+import re
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -241,7 +242,9 @@ def quota_exceeded(metric: Metric, limit: int, moment: str) -> FlowChatError:
     """A plan with a hard stop gives no more of it in the month of that moment."""
     goes_on = next_month(month_of(moment))
     if metric == "queries":
-        message = f"All {limit:,} answers that the plan includes this month are given. It goes on on {goes_on} (UTC)."
+        message = (
+            f"All {limit:,} answers that the plan includes this month are given. There are more on {goes_on} (UTC)."
+        )
     else:
         message = (
             f"All {limit:,} pages that the plan includes this month are crawled, or reserved by crawls that are at "
@@ -379,10 +382,7 @@ def exact_money(nano: int) -> str:
 
 def parse_money(text: str) -> int:
     """The nano of a decimal such as "0.50". Raises ValueError for what is none, negative, or finer than a nano."""
-    try:
-        nano = Decimal(text) * NANO
-    except ArithmeticError:
-        raise ValueError(text) from None
-    if not nano.is_finite() or nano < 0 or nano != nano.to_integral_value():
+    nano = Decimal(text) * NANO if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else Decimal("0.5")
+    if nano != nano.to_integral_value():
         raise ValueError(text)
     return int(nano)

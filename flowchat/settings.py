@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -166,6 +167,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if settings.signup not in SIGN_UP_MODES:
         message = f"FLOWCHAT_SIGNUP must be {', '.join(SIGN_UP_MODES)}, not '{settings.signup}'."
         raise FlowChatError("bad_setting", message, param="FLOWCHAT_SIGNUP")
+    if not re.fullmatch("[a-z]{3}", settings.currency.lower()):
+        message = f"FLOWCHAT_CURRENCY must be a code of three letters, such as usd or eur, not '{settings.currency}'."
+        raise FlowChatError("bad_setting", message, param="FLOWCHAT_CURRENCY")
+    if not settings.stripe_api_base.startswith(("https://", "http://")):
+        message = f"FLOWCHAT_STRIPE_API_BASE must be an http or https address, not '{settings.stripe_api_base}'."
+        raise FlowChatError("bad_setting", message, param="FLOWCHAT_STRIPE_API_BASE")
     if settings.renderer and shutil.which(settings.renderer) is None:
         variable = PREFIX + "RENDERER"
         message = f"{variable} names '{settings.renderer}', which is no program here: install it, or name another."

@@ -39,11 +39,12 @@ async def checkout(app: Context, actor: Actor, choice: PlanChoice) -> str:
     """
     async with connect(app.settings) as stripe:
         plan = await _public_plan(app, choice.plan)
-        present = await _subscription(app, actor)
+        present = await _known_at_stripe(app, actor, stripe)
         if _is_live(present):
             raise Conflict("already_subscribed", "The tenant has a subscription. Change its plan instead.")
         prices = await _prices(app, stripe, plan)
         customer = present.stripe_customer or await _make_customer(app, actor, stripe, present)
+        await customers.expire_checkouts(stripe, customer)  # of two pages that are open, only one may be paid
         page = app.settings.origin + BILLING_PATH
         url = await customers.checkout_url(
             stripe,
@@ -85,12 +86,12 @@ async def change_plan(app: Context, actor: Actor, choice: PlanChoice) -> tuple[P
         present = await _subscription(app, actor)
         if present.stripe_customer is None or not _is_live(present):
             raise Conflict("not_subscribed", "The tenant has no subscription at Stripe. Begin one at checkout.")
-        if present.plan_id == plan.id:
-            raise Conflict("same_plan", f"The tenant has the plan {plan.name} already.")
         prices = await _prices(app, stripe, plan)
         remote = chosen(await customers.subscriptions(stripe, present.stripe_customer))
         if remote is None or remote.status not in LIVE:
             raise Conflict("not_subscribed", "The subscription has ended at Stripe. Begin another at checkout.")
+        if {item.price_id for item in remote.items} == set(prices.values()):
+            raise Conflict("same_plan", f"The tenant has the plan {plan.name} already, at its present prices.")
         await customers.change_prices(stripe, remote, prices)
         await sync(app, stripe, present.stripe_customer)
     detail = {"plan": plan.name, "former": present.plan_id}
@@ -112,6 +113,27 @@ async def _subscription(app: Context, actor: Actor) -> Subscription:
             "no_plan", "The tenant has no plan, so nothing of it is billed. The operator gives it one first."
         )
     return present
+
+
+async def _known_at_stripe(app: Context, actor: Actor, stripe: Stripe) -> Subscription:
+    """The tenant's subscription after a look at Stripe: what was paid a moment ago is in it, and a customer that Stripe
+    does not know (any more, or of another account) is forgotten.
+    """
+    present = await _subscription(app, actor)
+    if present.stripe_customer is None:
+        return present
+    if await customers.exists(stripe, present.stripe_customer):
+        await sync(app, stripe, present.stripe_customer)
+        return await _subscription(app, actor)
+
+    def transaction(conn: Connection) -> None:
+        current = subscriptions.find(conn, actor.tenant_id) or present
+        if current.stripe_customer == present.stripe_customer:
+            subscriptions.put(conn, replace(current, stripe_customer=None, stripe_subscription=None, billed_from=None))
+            audit_log.insert(conn, actor, "billing.forget_customer", present.stripe_customer or "")
+
+    await app.db.write(transaction)
+    return await _subscription(app, actor)
 
 
 def _is_live(present: Subscription) -> bool:

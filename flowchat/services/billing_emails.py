@@ -1,24 +1,29 @@
 """What tenants are written about payments."""
 
-from dataclasses import dataclass
-
 from flowchat.billing import Subscription, standing_of
+from flowchat.services.letters import Letter, signature
 from flowchat.settings import Settings
 
 BILLING_PATH = "/admin/billing"
 _READ_ONLY = "Questions are no longer answered and nothing is crawled, but nothing is deleted."
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    subject: str
-    body: str
-
-
 def about(
     before: Subscription | None, after: Subscription, tenant: str, plan: str, moment: str, settings: Settings
 ) -> Letter | None:
     """What to write when a subscription has changed at that moment; None: nothing. `tenant` and `plan` are names."""
+    letter = _about(before, after, tenant, plan, moment, settings)
+    return None if letter is None else signed(letter, settings)
+
+
+def signed(letter: Letter, settings: Settings) -> Letter:
+    """Of what concerns an account, for whoever it is written to about."""
+    return Letter(letter.subject, letter.body + signature(settings.origin, "what concerns this account is sent here"))
+
+
+def _about(
+    before: Subscription | None, after: Subscription, tenant: str, plan: str, moment: str, settings: Settings
+) -> Letter | None:
     page = settings.origin + BILLING_PATH
     former = before.status if before else None
     is_new = before is None or before.stripe_subscription != after.stripe_subscription

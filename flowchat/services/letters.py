@@ -25,7 +25,7 @@ To confirm it and to get your keys, open this link within 24 hours. It works onc
 {url}
 
 If it was not you, do nothing: no account is made, and the request is deleted within a week.
-{_signature(origin, "this address was entered on its sign-up page")}""",
+{signature(origin, "this address was entered on its sign-up page")}""",
     )
 
 
@@ -40,7 +40,7 @@ no other was made. Sign in here:
 {origin}/admin/sign-in
 
 If you have lost your password, that page says what to do. If it was not you who asked, do nothing: nothing has changed.
-{_signature(origin, "this address was entered on its sign-up page")}""",
+{signature(origin, "this address was entered on its sign-up page")}""",
     )
 
 
@@ -56,7 +56,7 @@ days.
 
 Your keys were shown when the account was made, and are not sent by e-mail. If you have lost them, make new ones in the
 admin.
-{_signature(origin, "an account was made with this address")}""",
+{signature(origin, "an account was made with this address")}""",
     )
 
 
@@ -73,7 +73,7 @@ This link works once, until {expires_on}:
 {url}
 
 If you don't want to, do nothing.
-{_signature(origin, "its operator entered this address")}""",
+{signature(origin, "its operator entered this address")}""",
     )
 
 
@@ -81,7 +81,7 @@ def _host(origin: str) -> str:
     return urlsplit(origin).netloc
 
 
-def _signature(origin: str, why: str) -> str:
+def signature(origin: str, why: str) -> str:
     return f"""
 -- \nSent by FlowChat at {origin}, because {why}.
 """

@@ -102,6 +102,7 @@ def _nano(name: str, text: str) -> int:
     except ValueError:
         nano = MAX_PRICE_NANO + 1
     if nano > MAX_PRICE_NANO:
-        message = f"{name} can't be '{text}': give an amount such as 0.50, from 0 to 1000000, to the billionth."
+        field = name.replace("_", " ").capitalize()
+        message = f"{field} can't be '{text}': give an amount such as 0.50, from 0 to 1000000, to the billionth."
         raise FlowChatError("bad_prices", message, param=f"prices.{name}")
     return nano

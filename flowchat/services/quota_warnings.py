@@ -7,8 +7,9 @@ from itertools import groupby
 
 from flowchat.billing import WARN_AT_PERCENT, exact_money, month_of, next_month
 from flowchat.domain import now
-from flowchat.services.billing_emails import BILLING_PATH, Letter
+from flowchat.services.billing_emails import BILLING_PATH, signed
 from flowchat.services.context import Context
+from flowchat.services.letters import Letter
 from flowchat.settings import Settings
 from flowchat.store import emails, quotas, users
 from flowchat.store.database import Connection
@@ -48,12 +49,13 @@ def letter_about(reached: Reached, month: str, settings: Settings) -> Letter:
     tenant, noun, plan = reached.tenant_name, _NOUNS[reached.metric], reached.plan
     included, resets_on = plan.included(reached.metric) or 0, next_month(month)
     rest = _metered(reached, settings) if plan.overage == "metered" else _stopped(reached, resets_on)
-    return Letter(
+    letter = Letter(
         f"{tenant} has used {reached.percent} % of this month's {noun}",
         f"{tenant} has used {reached.used:,} of the {included:,} {noun} that the plan {plan.name} includes this month."
         f" {rest}\n\nThe count begins anew on {resets_on} (UTC). See what is used, and choose another plan, here:\n"
         f"{settings.origin}{BILLING_PATH}\n",
     )
+    return signed(letter, settings)
 
 
 def _metered(reached: Reached, settings: Settings) -> str:

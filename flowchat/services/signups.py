@@ -121,7 +121,9 @@ async def _by_invite(app: Context, browser: Browser, wanted: Wanted, code_hash: 
 
     def transaction(conn: Connection) -> NewAccount:
         invite = _check_invite(invites.find_by_hash(conn, code_hash), wanted.email)
-        plan = plans.find(conn, invite.plan_id) if invite.plan_id else plans.trial_now(conn)
+        plan = plans.find(conn, invite.plan_id) if invite.plan_id else None
+        if plan is None or plan.archived_at is not None:  # it is offered to nobody any more
+            plan = plans.trial_now(conn)
         made = new_accounts.make(conn, app, wanted, _present(plan), browser, "signups.create")
         invites.use(conn, invite.id, made.tenant.id)
         return made

@@ -86,10 +86,10 @@ async def public(db: Database) -> list[Plan]:
 
 
 async def tenants_of(db: Database, plan_ids: Collection[str]) -> dict[str, int]:
-    """How many tenants have each of these plans; a plan that nobody has is left out."""
+    """How many open tenants have each of these plans; a plan that nobody has is left out."""
     rows = await db.rows(
-        "select plan_id, count(*) as tenants from subscriptions"
-        " where plan_id in (select value from json_each(?)) group by plan_id",
+        "select s.plan_id, count(*) as tenants from subscriptions s join tenants t on t.id = s.tenant_id"
+        " where t.closed_at is null and s.plan_id in (select value from json_each(?)) group by s.plan_id",
         (json.dumps(list(plan_ids)),),
     )
     return {row["plan_id"]: row["tenants"] for row in rows}

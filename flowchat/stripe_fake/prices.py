@@ -53,6 +53,7 @@ def _create_price(state: State, params: Json) -> Json:
     state.get("product", params["product"], param="product", status=400)
     recurring = _recurring(state, params.get("recurring"))
     amounts = _amounts(params)
+    currency = _currency(params["currency"])
     key = params.get("lookup_key")
     _take_lookup_key(state, key, transfers=params.get("transfer_lookup_key", False))
     price = {
@@ -61,7 +62,7 @@ def _create_price(state: State, params: Json) -> Json:
         "active": params.get("active", True),
         "billing_scheme": params.get("billing_scheme", "per_unit"),
         "created": state.now(),
-        "currency": _currency(params["currency"]),
+        "currency": currency,
         "custom_unit_amount": None,
         "livemode": False,
         "lookup_key": key,

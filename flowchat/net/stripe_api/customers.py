@@ -62,6 +62,18 @@ async def create(stripe: Stripe, tenant_id: str, name: str, email: str) -> str:
     return made.id
 
 
+async def exists(stripe: Stripe, customer: str) -> bool:
+    """Not, where it was deleted, or belongs to another account."""
+    try:
+        with failures():
+            found = (await stripe.api.v1.customers.retrieve_async(customer)).to_dict()
+    except Refused as refused:
+        if refused.stripe_code != MISSING:
+            raise
+        return False
+    return not found.get("deleted")
+
+
 async def email(stripe: Stripe, customer: str) -> str:
     """'' where there is none."""
     with failures():
@@ -144,6 +156,14 @@ async def checkout_url(
     with failures():
         made = await stripe.api.v1.checkout.sessions.create_async(params)
     return made.url or ""
+
+
+async def expire_checkouts(stripe: Stripe, customer: str) -> None:
+    """Pages that are open can't be paid any more."""
+    with failures():
+        listed = await stripe.api.v1.checkout.sessions.list_async({"customer": customer, "status": "open"})
+        for session in listed.data:
+            await stripe.api.v1.checkout.sessions.expire_async(session.id)
 
 
 async def portal_url(stripe: Stripe, customer: str, return_url: str) -> str:

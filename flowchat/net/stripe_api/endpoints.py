@@ -9,7 +9,7 @@ import stripe as library
 from flowchat.billing import StripeEvent
 from flowchat.domain import now
 from flowchat.errors import FlowChatError
-from flowchat.net.stripe_api.client import Stripe, failures
+from flowchat.net.stripe_api.client import Stripe, StripeFailure, failures
 from flowchat.net.stripe_api.times import moment_of
 
 TOLERANCE_S = 300
@@ -40,7 +40,13 @@ async def create_endpoints(stripe: Stripe, url: str) -> tuple[str, str]:
     }
     with failures():
         first = (await stripe.api.v1.webhook_endpoints.create_async(snapshots)).to_dict()
-        second = (await stripe.api.v2.core.event_destinations.create_async(thin)).to_dict()
+    try:
+        with failures():
+            second = (await stripe.api.v2.core.event_destinations.create_async(thin)).to_dict()
+    except StripeFailure:
+        with failures():  # its secret is told only once, by the end of this
+            await stripe.api.v1.webhook_endpoints.delete_async(first["id"])
+        raise
     return first["secret"], second["webhook_endpoint"]["signing_secret"]
 
 

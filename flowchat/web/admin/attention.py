@@ -53,10 +53,8 @@ async def _all(app: Appliance, actor: Actor, sources: list[Source], newest: Mapp
             if state.is_used and not state.is_installed:
                 text = f"The settings name {state.spec.name}, which is not on this machine."
                 yield Item("bad", "A model is missing", text, "/admin/models", "Models")
-    if navigation.can(actor, "signups.list") and (waiting := await signups.count_waiting(app)):
-        title = "Somebody waits for an account" if waiting == 1 else f"{waiting} people wait for an account"
-        text = "No e-mail has reached them: send them the link to confirm their address."
-        yield Item("info", title, text, "/admin/signups", "Sign-ups")
+    for item in await sign_ups(app, actor):
+        yield item
     for source in sources:
         for item in _of_source(source, newest.get(source.id)):
             yield item
@@ -77,6 +75,15 @@ async def _all(app: Appliance, actor: Actor, sources: list[Source], newest: Mapp
         yield Item(
             "info", title, examples + ("; and more" if asked.has_more else ""), "/admin/questions", "Answer them"
         )
+
+
+async def sign_ups(app: Appliance, actor: Actor) -> list[Item]:
+    """What also concerns an operator whose own tenant has no site."""
+    if navigation.can(actor, "signups.list") and (waiting := await signups.count_waiting(app)):
+        title = "Somebody waits for an account" if waiting == 1 else f"{waiting} people wait for an account"
+        text = "No e-mail has reached them: send them the link to confirm their address."
+        return [Item("info", title, text, "/admin/signups", "Sign-ups")]
+    return []
 
 
 async def newest_jobs(app: Appliance, actor: Actor) -> dict[str, Job]:

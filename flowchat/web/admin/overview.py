@@ -48,7 +48,7 @@ async def overview_show() -> Response:
         jobs=jobs,
         first_run=first_run,
         job=jobs.get(first_run.source.id) if first_run.source else None,
-        attention=await attention.items(app, actor, present, jobs) if own else [],
+        attention=await attention.items(app, actor, present, jobs) if own else await attention.sign_ups(app, actor),
         cards=overview_charts.cards(used, (await statistics.get(app, actor)).days),
     )
 
