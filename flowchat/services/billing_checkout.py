@@ -39,11 +39,11 @@ async def checkout(app: Context, actor: Actor, choice: PlanChoice) -> str:
     """
     async with connect(app.settings) as stripe:
         plan = await _public_plan(app, choice.plan)
-        present = await _known_at_stripe(app, actor, stripe)
+        present, former = await _known_at_stripe(app, actor, stripe)
         if _is_live(present):
             raise Conflict("already_subscribed", "The tenant has a subscription. Change its plan instead.")
         prices = await _prices(app, stripe, plan)
-        customer = present.stripe_customer or await _make_customer(app, actor, stripe, present)
+        customer = present.stripe_customer or await _make_customer(app, actor, stripe, present, former)
         await customers.expire_checkouts(stripe, customer)  # of two pages that are open, only one may be paid
         page = app.settings.origin + BILLING_PATH
         url = await customers.checkout_url(
@@ -115,25 +115,26 @@ async def _subscription(app: Context, actor: Actor) -> Subscription:
     return present
 
 
-async def _known_at_stripe(app: Context, actor: Actor, stripe: Stripe) -> Subscription:
-    """The tenant's subscription after a look at Stripe: what was paid a moment ago is in it, and a customer that Stripe
-    does not know (any more, or of another account) is forgotten.
+async def _known_at_stripe(app: Context, actor: Actor, stripe: Stripe) -> tuple[Subscription, str]:
+    """The tenant's subscription after a look at Stripe: what was paid a moment ago is in it. With the customer that is
+    forgotten, because Stripe does not know it (any more, or it is of another account); '' where that is not so.
     """
     present = await _subscription(app, actor)
-    if present.stripe_customer is None:
-        return present
-    if await customers.exists(stripe, present.stripe_customer):
-        await sync(app, stripe, present.stripe_customer)
-        return await _subscription(app, actor)
+    former = present.stripe_customer
+    if former is None:
+        return present, ""
+    if await customers.exists(stripe, former):
+        await sync(app, stripe, former)
+        return await _subscription(app, actor), ""
 
     def transaction(conn: Connection) -> None:
         current = subscriptions.find(conn, actor.tenant_id) or present
-        if current.stripe_customer == present.stripe_customer:
+        if current.stripe_customer == former:
             subscriptions.put(conn, replace(current, stripe_customer=None, stripe_subscription=None, billed_from=None))
-            audit_log.insert(conn, actor, "billing.forget_customer", present.stripe_customer or "")
+            audit_log.insert(conn, actor, "billing.forget_customer", former)
 
     await app.db.write(transaction)
-    return await _subscription(app, actor)
+    return await _subscription(app, actor), former
 
 
 def _is_live(present: Subscription) -> bool:
@@ -153,10 +154,10 @@ async def _prices(app: Context, stripe: Stripe, plan: Plan) -> dict[str, str]:
     return {role: price.id for role, price in found.items()}
 
 
-async def _make_customer(app: Context, actor: Actor, stripe: Stripe, present: Subscription) -> str:
+async def _make_customer(app: Context, actor: Actor, stripe: Stripe, present: Subscription, former: str) -> str:
     tenant = await tenants.get(app.db, actor.tenant_id)
     name = tenant.name if tenant else actor.tenant_id
-    made = await customers.create(stripe, actor.tenant_id, name, present.email)
+    made = await customers.create(stripe, actor.tenant_id, name, present.email, former)
 
     def transaction(conn: Connection) -> str:
         now_present = subscriptions.find(conn, actor.tenant_id)

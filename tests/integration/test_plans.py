@@ -84,7 +84,7 @@ async def test_a_price_that_is_too_fine_is_told(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         machine = await operator_of(served)
         response = await machine.call("POST", "/v1/plans", json=NEW | {"prices": {"monthly_fee": "0.1234567891"}})
-    assert "monthly_fee can't be '0.1234567891'" in response.json()["detail"]
+    assert "Monthly fee can't be '0.1234567891'" in response.json()["detail"]
 
 
 async def test_exactly_one_plan_is_the_trial_one(tmp_path: Path) -> None:

@@ -51,10 +51,10 @@ class RemoteSubscription:
         return next((item.plan_id for item in self.items if item.plan_id), "")
 
 
-async def create(stripe: Stripe, tenant_id: str, name: str, email: str) -> str:
-    """Returns its id. The same one for a day, if it is asked for again."""
+async def create(stripe: Stripe, tenant_id: str, name: str, email: str, former: str = "") -> str:
+    """Returns its id. The same one for a day, if it is asked for again in place of the same `former` one."""
     params: Any = {"name": name, "metadata": {"flowchat_tenant": tenant_id}} | ({"email": email} if email else {})
-    about = hashlib.sha256(f"{name}\n{email}".encode()).hexdigest()[:16]
+    about = hashlib.sha256(f"{name}\n{email}\n{former}".encode()).hexdigest()[:16]
     with failures():
         made = await stripe.api.v1.customers.create_async(
             params, {"idempotency_key": f"flowchat-customer-{tenant_id}-{about}"}

@@ -10,6 +10,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "billing.change_plan": ("Changed the plan", "plan"),
     "billing.checkout": ("Went to Stripe to subscribe", "plan"),
     "billing.customer": ("Became a customer at Stripe", ""),
+    "billing.forget_customer": ("Began anew at Stripe, which does not know the former customer", ""),
     "billing.portal": ("Opened Stripe's portal", ""),
     "billing.reconcile": ("Compared usage with Stripe", ""),
     "billing.set_up": ("Set up at Stripe what plans cost", ""),
