@@ -88,8 +88,13 @@ class Bench:
 
 
 def run(amounts: Amounts) -> Report:
-    logging.getLogger(metering.__name__).setLevel(logging.ERROR)  # it warns of all that is parked
-    return asyncio.run(_run(amounts))
+    log = logging.getLogger(metering.__name__)
+    level = log.level
+    log.setLevel(logging.ERROR)  # it warns of all that is parked
+    try:
+        return asyncio.run(_run(amounts))
+    finally:
+        log.setLevel(level)
 
 
 async def _run(amounts: Amounts) -> Report:
