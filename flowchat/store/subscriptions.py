@@ -55,11 +55,6 @@ async def get(db: Database, tenant_id: str) -> Subscription | None:
     return subscription_of(row) if row else None
 
 
-async def plan_of_tenant(db: Database, tenant_id: str) -> Plan | None:
-    row = await db.row(_WITH_PLAN, (tenant_id,))
-    return plan_of(row) if row else None
-
-
 async def with_plans(db: Database, tenant_ids: Collection[str]) -> dict[str, tuple[Subscription, Plan]]:
     """Those of these tenants that have one, by tenant id."""
     rows = await db.rows(
