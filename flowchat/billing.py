@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 from flowchat.domain import Tenant, UsageCounts
@@ -382,7 +383,9 @@ def exact_money(nano: int) -> str:
 
 def parse_money(text: str) -> int:
     """The nano of a decimal such as "0.50". Raises ValueError for what is none, negative, or finer than a nano."""
-    nano = Decimal(text) * NANO if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else Decimal("0.5")
-    if nano != nano.to_integral_value():
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         raise ValueError(text)
-    return int(nano)
+    nano = Fraction(text) * NANO  # a Decimal would be rounded to 28 digits
+    if nano.denominator != 1:
+        raise ValueError(text)
+    return nano.numerator

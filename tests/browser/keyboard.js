@@ -44,6 +44,11 @@ const keyboard = {
       [outlineStyle, outlineWidth, outlineColor, boxShadow, borderColor].join());
   },
 
+  /** Something was exchanged meanwhile (a live part of the page): what was found says nothing. */
+  wasChanged() {
+    return this.usable.some((one) => !one.isConnected);
+  },
+
   /** [the number of what has the focus (-1: nothing, -2: something that is not usable), what is wrong with it] */
   focused() {
     const one = document.activeElement?.shadowRoot?.activeElement ?? document.activeElement;

@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowchat import billing
@@ -50,18 +50,19 @@ def test_rounded_money_is_nearest(nano: int, places: int) -> None:
     assert "E" not in billing.format_money(nano, places)
 
 
-@given(st.decimals(allow_nan=True, allow_infinity=True))
+@given(st.decimals(min_value=-(10**40), max_value=10**40, allow_nan=False))
+@example(Decimal(10**28 + 1))
 def test_only_amounts_are_read_as_money(amount: Decimal) -> None:
-    is_amount = amount.is_finite() and amount >= 0 and Fraction(amount) * NANO % 1 == 0
+    is_amount = not amount.is_signed() and Fraction(amount) * NANO % 1 == 0
     try:
-        nano = billing.parse_money(str(amount))
+        nano = billing.parse_money(f"{amount:f}")
     except ValueError:
         assert not is_amount
     else:
         assert is_amount and Fraction(nano, NANO) == Fraction(amount)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "0.0000000001", "1,50", "NaN", "Infinity", "1.2.3", "--1"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "0.0000000001", "1,50", "NaN", "Infinity", "1E+3", "-0", "1.2.3"])
 def test_what_is_no_amount(text: str) -> None:
     with pytest.raises(ValueError):
         billing.parse_money(text)
