@@ -6,7 +6,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, billing, crawl, evaluate, keys, mail, models, system, users
+from flowchat.cli import ask, backup, billing, crawl, evaluate, keys, mail, models, system, users
 from flowchat.errors import FlowChatError
 
 
@@ -25,6 +25,9 @@ for command in (
     users.users,
     billing.billing,
     mail.mail,
+    backup.backup,
+    backup.restore,
+    backup.release,
     system.check,
     system.show_settings,
     evaluate.evaluate,

@@ -263,7 +263,10 @@ def percent_used(used: int, included: int | None) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterEvent:
-    """What is reported to Stripe's meter: how many of one metric a tenant has used in one hour (YYYY-MM-DDTHH, UTC)."""
+    """What is reported to Stripe's meter: how many of one metric a tenant has used in one hour (YYYY-MM-DDTHH, UTC).
+
+    `from_backup`: a database that was replaced by a restored one may have reported this usage, alone or with more.
+    """
 
     seq: int
     identifier: str
@@ -280,6 +283,7 @@ class MeterEvent:
     error: str | None = None
     created_at: str = ""
     delivered_at: str | None = None
+    from_backup: bool = False
 
     @property
     def id(self) -> str:

@@ -607,3 +607,20 @@ class Session:
     last_seen_at: str
     address: str
     user_agent: str
+
+
+OlderOutbox = Literal["send", "drop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """A backup that this database was restored from. Until it is `released_at`, webhooks, e-mails and usage for Stripe
+    are held back; `older` is what became of those of before it.
+    """
+
+    id: str
+    backup: str
+    backup_at: str
+    restored_at: str
+    released_at: str | None = None
+    older: OlderOutbox | None = None

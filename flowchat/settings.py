@@ -120,6 +120,22 @@ class Settings:
         "", "Secrets (whsec_…) of Stripe's webhook endpoints at /v1/stripe/events, comma-separated.", secret=True
     )
     hf_endpoint: str = _setting("https://huggingface.co", "Hugging Face hub that models are pulled from.")
+    backup_every_hours: float = _setting(1.0, "Hours between two backups that are made by themselves. 0: none is made.")
+    backup_keep_hourly: int = _setting(12, "Such backups that are kept: the newest of each of so many hours.")
+    backup_keep_daily: int = _setting(7, "And the newest of each of so many days.")
+    backup_keep_weekly: int = _setting(4, "And the newest of each of so many weeks. Backups made by hand all stay.")
+    backup_s3_bucket: str = _setting(
+        "", "S3 bucket that backups are uploaded to, as BUCKET or BUCKET/PREFIX. Empty: they stay on this disk."
+    )
+    backup_s3_endpoint: str = _setting(
+        "", "Address of an S3 server other than Amazon's, such as https://s3.example.com."
+    )
+    backup_s3_region: str = _setting("us-east-1", "Region of the bucket; many servers other than Amazon's take any.")
+    backup_s3_access_key: str = _setting("", "Access key of the bucket.")
+    backup_s3_secret_key: str = _setting("", "Secret key of the bucket.", secret=True)
+    backup_s3_rotate: bool = _setting(
+        True, "Whether old backups are deleted at S3, too. no: a lifecycle rule of the bucket does it, or nobody."
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
     @property

@@ -14,7 +14,7 @@ from flowchat.net.webhook import Answer, Sender
 from flowchat.services import events, signatures, vault
 from flowchat.services.context import Context
 from flowchat.services.webhooks import disable
-from flowchat.store import deliveries, webhooks
+from flowchat.store import deliveries, restores, webhooks
 from flowchat.store.database import Connection
 
 # Contract, section 5: the pause before each attempt.
@@ -72,6 +72,8 @@ class Deliverer:
 
     async def _look(self) -> None:
         try:
+            if await restores.held(self._app.db) is not None:
+                return
             for webhook_id in await deliveries.endpoints_due(self._app.db):
                 if webhook_id not in self._workers:
                     self._workers[webhook_id] = asyncio.create_task(self._work(webhook_id))

@@ -13,7 +13,7 @@ from flowchat.net import mail
 from flowchat.net.mail import MailRefused, MailServer
 from flowchat.services.context import Context
 from flowchat.settings import Settings
-from flowchat.store import emails
+from flowchat.store import emails, restores
 from flowchat.store.database import Connection
 
 DELAYS_S = (0, 60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600)  # before each attempt; after the last one it is given up
@@ -73,11 +73,15 @@ class Postman:
 
     async def _give_up_old(self) -> None:
         """What was written while there was no mail server must not pour out on the day there is one."""
+        if await restores.held(self._app.db) is not None:
+            return  # they wait for an operator, not for a mail server
         before = now(-TOO_OLD_S)
         await self._app.db.write(lambda conn: emails.give_up_untried(conn, before, _NO_SERVER))
 
     async def _look(self) -> None:
         try:
+            if await restores.held(self._app.db) is not None:
+                return
             while due := await emails.due(self._app.db, AT_ONCE):
                 for email in due:
                     await self._whole(email)

@@ -10,11 +10,11 @@ import random
 from dataclasses import replace
 
 from flowchat.billing import MeterEvent, after_days
-from flowchat.domain import now
+from flowchat.domain import Restore, now
 from flowchat.net.stripe_api import meters
 from flowchat.net.stripe_api.client import TIMEOUT_S, Refused, Stripe, StripeFailure, Unanswered
 from flowchat.services.context import Context
-from flowchat.store import meter_events
+from flowchat.store import meter_events, restores
 from flowchat.store.database import Connection
 
 SEAL_AFTER_S = 60  # from an hour's end; what comes later is an event of its own
@@ -28,6 +28,9 @@ MAX_RETRY_AFTER_S = 3600
 LEASE_S = 2 * TIMEOUT_S  # of an attempt: then another process may make the next one
 AT_ONCE = 8
 LOOK_S = 15.0
+RESTORED = (
+    "The database was restored from a backup: the one that it has replaced may have reported this, alone or with more."
+)
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +50,29 @@ def seal_all(conn: Connection, tenant_id: str) -> None:
 
 
 def seal_until(conn: Connection, before: str, tenant_id: str | None = None) -> int:
-    """Of usage before that time, of one tenant or of all; returns how many. Call it until there is none."""
-    sealed = meter_events.unsealed(conn, before, SEAL_AT_ONCE, tenant_id)
-    for event in sealed:
-        seq = meter_events.insert(conn, event, max(now(), _ended(event.hour)))
+    """Of usage before that time, of one tenant or of all; returns how many. Call it until there is none.
+
+    What was used before the database was restored from a backup is parked: the replaced one may have reported it.
+    """
+    restore = restores.last(conn)
+    if restore is not None and (made := _seal(conn, min(before, restore.restored_at), tenant_id, None)):
+        for seq in made:
+            meter_events.park_restored(conn, restore.backup_at, restore.restored_at, RESTORED, seq)
+        return len(made)
+    return len(_seal(conn, before, tenant_id, restore))
+
+
+def _seal(conn: Connection, before: str, tenant_id: str | None, restore: Restore | None) -> list[int]:
+    """The numbers of the events. `restore`: the last one, where it lies before all of the usage."""
+    made = []
+    for event in meter_events.unsealed(conn, before, SEAL_AT_ONCE, tenant_id):
+        after = restore.id if restore is not None and event.hour <= restore.restored_at[:13] else ""
+        seq = meter_events.insert(conn, event, max(now(), _ended(event.hour)), after)
         marked = meter_events.mark(conn, event, seq, before)
         if marked != event.value:
             raise RuntimeError(f"{marked} {event.metric} of {event.tenant_id} in {event.hour}, not {event.value}")
-    return len(sealed)
+        made.append(seq)
+    return made
 
 
 def _ended(hour: str) -> str:
@@ -73,8 +91,9 @@ class Reporter:
         """Until it is cancelled. Nothing that fails ends it."""
         while True:
             try:
-                await seal(self._app)
-                await self.report_due()
+                if await restores.held(self._app.db) is None:
+                    await seal(self._app)
+                    await self.report_due()
             except Exception:
                 log.exception("reporting usage to Stripe failed; it is tried again in %s s", look_s)
             await asyncio.sleep(look_s)

@@ -14,13 +14,14 @@ import msgspec
 
 from flowchat.billing import METRICS, MeterEvent, Metric, after_days
 from flowchat.domain import Actor, now
+from flowchat.errors import Conflict
 from flowchat.net.stripe_api import meters
 from flowchat.net.stripe_api.catalog import MISSING
 from flowchat.net.stripe_api.client import Refused, Stripe, connect
 from flowchat.services.context import Context
 from flowchat.services.metering import OLDEST_DAYS, Reporter, is_too_old, seal
 from flowchat.services.operations import operation
-from flowchat.store import audit_log, meter_events
+from flowchat.store import audit_log, meter_events, restores
 from flowchat.store.database import Connection
 from flowchat.store.meter_events import HourSum
 
@@ -104,8 +105,12 @@ async def reconcile(app: Context, actor: Actor, request: Reconciling) -> Reconci
     With `apply`, usage that is in no event yet gets one, each parked event is settled by what Stripe has of its hour,
     and all that is on its way is sent at once. It may be called as often as one likes.
 
-    Raises Conflict `not_billed`, and FlowChatError `stripe_unavailable`, `stripe_unanswered` and `stripe_refused`.
+    Raises Conflict `not_billed` and `outboxes_held`, and FlowChatError `stripe_unavailable`, `stripe_unanswered` and
+    `stripe_refused`.
     """
+    if request.apply and await restores.held(app.db) is not None:
+        message = "The database was restored from a backup, and nothing is sent: release the outboxes first."
+        raise Conflict("outboxes_held", message)
     async with connect(app.settings) as stripe:
         settled = Settled()
         if request.apply:
@@ -234,11 +239,26 @@ def decide(events: list[MeterEvent], at_stripe: int, fresh_from: str) -> dict[Me
     verdicts |= dict.fromkeys(parked, "unknown")
     if len(parked) + len(pending) > MOST_PARKED or any(_is_fresh(event, fresh_from) for event in events):
         return verdicts
+    if any(event.from_backup for event in parked):
+        if pending:
+            return verdicts
+        taken = _covering(parked, beyond)
+        return verdicts | {event: "taken" if event in taken else "not this one" for event in parked}
     fitting = [set(taken) for taken in _subsets(parked + pending) if sum(event.value for event in taken) == beyond]
     if not fitting or (len(fitting) > 1 and pending):  # pending ones go on being sent under their own identifiers
         return verdicts
     rest: Verdict = "not taken" if len(fitting) == 1 else "not this one"
     return verdicts | {event: "taken" if event in fitting[0] else rest for event in parked}
+
+
+def _covering(parked: list[MeterEvent], beyond: int) -> set[MeterEvent]:
+    """The ones with the smallest sum that reaches what Stripe has beyond the delivered ones; all where none does.
+
+    Stripe may have usage that the restored database has lost: more than any of them sum up to, or a bigger event that
+    one of them was a part of. Whatever it was, what is left never makes the hour's sum more than what was used.
+    """
+    enough = [taken for taken in _subsets(parked) if sum(event.value for event in taken) >= beyond]
+    return set(min(enough, key=lambda taken: sum(event.value for event in taken), default=tuple(parked)))
 
 
 def _may_be_counted(event: MeterEvent) -> bool:

@@ -94,15 +94,7 @@ class Revocations:
                 self._on_revoked(kind, ident)
 
     def _append(self, lines: Iterable[_Line]) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            size = os.fstat(descriptor).st_size
-            # A line that a power failure cut off must not swallow this one.
-            start = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
-            os.write(descriptor, start + b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _append(self._path, lines)
 
     def _news(self) -> list[_Line]:
         """The whole lines of the log since the last call."""
@@ -119,6 +111,28 @@ class Revocations:
             whole, newline, _ = file.read().rpartition(b"\n")
         self._position += len(whole) + len(newline)
         return [line for text in whole.splitlines() if (line := _read(text, self._path)) is not None]
+
+
+def _append(path: Path, lines: Iterable[_Line]) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        # A line that a power failure cut off must not swallow this one.
+        start = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
+        os.write(descriptor, start + b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def merge_log(data_dir: Path, other: bytes) -> None:
+    """Add the lines of another log that this folder's does not have. What is in this one stays."""
+    path = data_dir / LOG_FILE
+    present = path.read_bytes() if path.exists() else b""
+    known = {line.id for text in present.splitlines() if (line := _read(text, path)) is not None}
+    missing = [line for text in other.splitlines() if (line := _read(text, path)) is not None and line.id not in known]
+    if missing:
+        _append(path, missing)
 
 
 def _read(text: bytes, path: Path) -> _Line | None:

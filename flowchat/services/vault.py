@@ -23,6 +23,11 @@ def derive(data_dir: Path, purpose: str) -> bytes:
     return hmac.new(_secret(data_dir), purpose.encode(), hashlib.sha256).digest()
 
 
+def fingerprint(data_dir: Path) -> str:
+    """Tells one folder's secret from another's, and nothing else of it; '' where there is none (yet)."""
+    return derive(data_dir, "fingerprint").hex()[:16] if (data_dir / SECRET_FILE).exists() else ""
+
+
 def seal(data_dir: Path, text: str) -> str:
     """Encrypted and signed (Fernet: AES-128-CBC, HMAC-SHA256)."""
     return _fernet(data_dir).encrypt(text.encode()).decode()

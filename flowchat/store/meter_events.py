@@ -59,9 +59,14 @@ def unsealed(conn: sqlite3.Connection, before: str, limit: int, tenant_id: str |
     ]
 
 
-def insert(conn: sqlite3.Connection, event: MeterEvent, due: str) -> int:
-    """Due at that time, with the next free identifier of its hour; returns its number."""
+def insert(conn: sqlite3.Connection, event: MeterEvent, due: str, after: str = "") -> int:
+    """Due at that time, with the next free identifier of its hour; returns its number.
+
+    `after` is the id of a restore in that hour or later: the replaced database may have used the identifiers without.
+    """
     identifier = f"{event.tenant_id}-{event.metric}-{event.hour}"
+    if after:
+        identifier += f"-after-{after}"
     if former := len(of_hour(conn, event.tenant_id, event.metric, event.hour)):
         identifier += f"-{former + 1}"
     cursor = conn.execute(
@@ -135,6 +140,18 @@ def park(conn: sqlite3.Connection, seq: int, error: str, unanswered_since: str |
         " where seq = ? and status <> 'dropped'",
         (error, unanswered_since, seq),
     )
+
+
+def park_restored(
+    conn: sqlite3.Connection, backup_at: str, restored_at: str, error: str, seq: int | None = None
+) -> int:
+    """All that is not known to be at Stripe, or the event of that number: since the backup it may have been sent."""
+    return conn.execute(
+        "update meter_events set status = 'parked', from_backup = 1, next_attempt_at = null, error = ?,"
+        " unanswered_since = coalesce(unanswered_since, ?), last_attempt_at = ?"
+        " where status in ('pending', 'parked') and (? is null or seq = ?)",
+        (error, backup_at, restored_at, seq, seq),
+    ).rowcount
 
 
 def send_again(conn: sqlite3.Connection, event: MeterEvent, due: str, *, is_renamed: bool) -> None:
@@ -262,4 +279,4 @@ async def faults(db: Database) -> list[str]:
 
 
 def _event(row: Row) -> MeterEvent:
-    return MeterEvent(**{name: row[name] for name in _FIELDS})
+    return MeterEvent(**{**{name: row[name] for name in _FIELDS}, "from_backup": bool(row["from_backup"])})

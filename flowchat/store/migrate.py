@@ -30,41 +30,69 @@ def is_current(path: Path) -> bool:
         return not _missing(connection, path)
 
 
-def migrate(path: Path) -> int:
+def migrate(path: Path, *, back_up: bool = True) -> int:
     """Bring the database at `path` (made if missing) up to date, and return the number of migrations applied.
 
-    Raises FlowChatError for a database that a newer FlowChat has written.
+    Raises FlowChatError `database_too_new` for a database that a newer FlowChat has written, and `disk_full`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _keep_private(path)
     with closing(connect(path)) as connection:
         missing = _missing(connection, path)
-        if missing and _present(connection):
-            _back_up(connection, path.with_name(f"{path.stem}-before-{missing[-1][0]:04}.db"))
-        for number, sql in missing:
-            _apply(connection, number, sql)
+        try:
+            if missing and _present(connection) and back_up:
+                _back_up(connection, path, path.with_name(f"{path.stem}-before-{missing[-1][0]:04}.db"))
+            for number, sql in missing:
+                _apply(connection, number, sql)
+        except sqlite3.OperationalError as error:
+            if "disk is full" not in str(error):
+                raise
+            raise _disk_full(path) from None
     return len(missing)
 
 
-def _missing(connection: sqlite3.Connection, path: Path) -> list[tuple[int, str]]:
-    known, present = migrations(), _present(connection)
-    if present > known[-1][0]:
+def _disk_full(path: Path) -> FlowChatError:
+    message = (
+        f"The disk of {path.parent} is full: {path.name} can't be migrated. Nothing was lost, and nothing changed. "
+        f"Free at least twice the size of the database, {2 * path.stat().st_size / 1e6:,.0f} MB, and start again."
+    )
+    return FlowChatError("disk_full", message, status=507)
+
+
+def check_known(present: int, where: str) -> None:
+    """Raises FlowChatError `database_too_new` for the schema of a database at `where` that a newer FlowChat has."""
+    newest = migrations()[-1][0]
+    if present > newest:
         raise FlowChatError(
             "database_too_new",
-            f"{path} is at schema {present}, this FlowChat knows up to {known[-1][0]}. "
+            f"{where} is at schema {present}, this FlowChat knows up to {newest}. "
             "Start the newer FlowChat that wrote it, or restore an older backup.",
         )
-    return [(number, sql) for number, sql in known if number > present]
+
+
+def _missing(connection: sqlite3.Connection, path: Path) -> list[tuple[int, str]]:
+    present = _present(connection)
+    check_known(present, str(path))
+    return [(number, sql) for number, sql in migrations() if number > present]
 
 
 def _present(connection: sqlite3.Connection) -> int:
     return int(connection.execute("pragma user_version").fetchone()[0])
 
 
-def _back_up(connection: sqlite3.Connection, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    _keep_private(target)  # an empty file will do for SQLite
-    connection.execute("vacuum into ?", (str(target),))
+def _back_up(connection: sqlite3.Connection, path: Path, target: Path) -> None:
+    """The database as it was; such copies of former migrations go, once this one is whole."""
+    making = target.with_name(f"{target.name}.making")
+    making.unlink(missing_ok=True)
+    _keep_private(making)  # an empty file will do for SQLite
+    try:
+        connection.execute("vacuum into ?", (str(making),))
+        making.replace(target)
+    finally:
+        making.unlink(missing_ok=True)
+    for former in path.parent.glob(f"{path.stem}-before-*.db"):
+        if former != target:
+            former.unlink()
 
 
 def _keep_private(path: Path) -> None:

@@ -55,6 +55,11 @@ def delete_all(conn: sqlite3.Connection, user_id: str, *, but: str = "") -> int:
     return conn.execute("delete from sessions where user_id = ? and id <> ?", (user_id, but)).rowcount
 
 
+def delete_every(conn: sqlite3.Connection) -> None:
+    """Of all users."""
+    conn.execute("delete from sessions")
+
+
 def delete_old(conn: sqlite3.Connection, *, created_before: str, seen_before: str) -> None:
     conn.execute("delete from sessions where created_at < ? or last_seen_at < ?", (created_before, seen_before))
 
