@@ -32,6 +32,7 @@ from flowchat.services import (
     events,
     queueing,
     quota_warnings,
+    restoring,
     retention,
     sessions,
     startup,
@@ -57,6 +58,8 @@ GRACE_S = 3.0  # for requests in flight when the appliance stops
 LOOK_FOR_JOBS_S = 15.0
 DISPOSE_S = 15.0  # what is left of old versions and revoked sources goes within this time
 DELETE_OLD_S = 3600.0
+BACK_UP_S = 60.0
+STOP_BACKUP_S = 1.0
 ERASE_CLOSED_S = 60.0
 WARN_S = 60.0
 LOOK_UP_S = 24 * 3600.0
@@ -197,6 +200,7 @@ def serve(settings: Settings, pull_models: Callable[[Settings], None], report: R
     with closing(_bind(settings.host, settings.port)) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         with holding(settings.data_dir, reachable_url(settings)):
+            restoring.tidy(settings)
             migrate(settings.database_path)
             asyncio.run(_first_start(settings, report))
             pull_models(settings)
@@ -272,6 +276,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),
             asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
+            asyncio.create_task(again_and_again(BACK_UP_S, lambda: asyncio.to_thread(app.backups.look))),
         ]
         if (mail_server := mail.server_of(settings)) is not None:
             postman = Postman(app, mail_server)
@@ -291,6 +296,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             await app.runs.stop_all()
             await _end(serving)
             await asyncio.to_thread(queue.stop)
+            await asyncio.to_thread(app.backups.wait, STOP_BACKUP_S)
 
 
 async def _work_with_stripe(app: Appliance) -> None:

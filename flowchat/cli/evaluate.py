@@ -233,6 +233,17 @@ def billing(chats: int, pages: int, faults: float, kills: int, as_json: bool) ->
     _show([check.run(check.Amounts(chats, pages, faults, kills))], as_json)
 
 
+@evaluate.command()
+@click.option("--restores", default=50, show_default=True, help="Backups that are made under load and restored.")
+@click.option("--gigabytes", default=1.0, show_default=True, help="Size of the large database. 0: none is made.")
+@json_option
+def backup(restores: int, gigabytes: float, as_json: bool) -> None:
+    """Backups while all is written at full speed, each restored and checked; seconds per GB, and what others wait."""
+    from flowchat.evaluation import backup as check
+
+    _show([check.run(check.Amounts(restores, gigabytes))], as_json)
+
+
 @evaluate.command("widget-size")
 @json_option
 def widget_size(as_json: bool) -> None:

@@ -15,6 +15,7 @@ from flowchat.settings import Settings
 SUFFIX = ".zip"
 KEPT = "-kept"  # made by somebody: only somebody deletes it
 UPLOADED = ".uploaded"  # lies beside a backup that is at S3, too
+NAMED_AHEAD_S = 60  # several of one second get the names of those after it
 _NAME = re.compile(r"flowchat-(\d{8}-\d{6})(-kept)?")
 _TIME = "%Y%m%d-%H%M%S"
 
@@ -97,10 +98,16 @@ def expired(found: Iterable[str], settings: Settings) -> list[str]:
     """Names of backups that have had their time.
 
     The newest of each of the last hours, days and weeks that have one stay, as many as the settings say; and all that
-    somebody has made.
+    somebody has made. Those of the future, which a wrong clock has made, wait for their time.
     """
+    end = datetime.fromisoformat(now(NAMED_AHEAD_S))
     scheduled = sorted(
-        ((made_at, name) for name in found if not name.endswith(KEPT) and (made_at := time_of(name))), reverse=True
+        (
+            (made_at, name)
+            for name in found
+            if not name.endswith(KEPT) and (made_at := time_of(name)) is not None and made_at <= end
+        ),
+        reverse=True,
     )
     staying: set[str] = set()
     for count, form in (

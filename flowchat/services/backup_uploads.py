@@ -23,13 +23,18 @@ def upload_missing(settings: Settings) -> int:
     bucket = bucket_of(settings)
     if bucket is None:
         return 0
-    missing = [name for name in backup_files.names(settings) if not backup_files.marker_of(settings, name).exists()]
-    for name in missing:
+    waiting = missing(settings)
+    for name in waiting:
         bucket.upload(backup_files.path_of(settings, name), name + backup_files.SUFFIX)
         backup_files.marker_of(settings, name).touch()
-    if missing and settings.backup_s3_rotate:
+    if waiting and settings.backup_s3_rotate:
         _rotate(bucket, settings)
-    return len(missing)
+    return len(waiting)
+
+
+def missing(settings: Settings) -> list[str]:
+    """Of what is on the disk, what was not taken there yet, newest first."""
+    return [name for name in backup_files.names(settings) if not backup_files.marker_of(settings, name).exists()]
 
 
 def _rotate(bucket: Bucket, settings: Settings) -> None:

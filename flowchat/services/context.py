@@ -9,6 +9,7 @@ from flowchat.answer.cache import AnswerCache
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
+from flowchat.services.backup_runs import BackupRuns
 from flowchat.services.limits import RateLimiter, Slots
 from flowchat.services.passwords import Passwords
 from flowchat.services.pulls import Pulls
@@ -67,10 +68,12 @@ class Appliance(Context):
     passwords: Passwords = field(default_factory=Passwords, init=False)
     throttle: Throttle = field(default_factory=Throttle, init=False)
     audited_failures: Throttle = field(default_factory=Throttle, init=False)
+    backups: BackupRuns = field(init=False)
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.parallel_answers, self.settings.queued_answers)
         self.limiter = RateLimiter()
+        self.backups = BackupRuns(self.settings, self.stopping)
         self.cache = AnswerCache(self.settings.answer_cache_mb * MEGABYTE)
         self.revocations = Revocations(self.settings.data_dir, self._on_revoked)
 

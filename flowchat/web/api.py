@@ -91,7 +91,10 @@ async def _request(call: Call) -> tuple[Any, ...]:
 
 
 async def _answer(call: Call, caller: Any, arguments: tuple[Any, ...]) -> Response:
-    return _render(call, await call.operation.function(appliance(), caller, *arguments))
+    result = await call.operation.function(appliance(), caller, *arguments)
+    if call.file_type is not None:
+        return await respond.file(result, call.file_type)
+    return _render(call, result)
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from flowchat.services import (  # noqa: F401 (importing a service registers its operations)
     audit_log,
+    backups,
     billing,
     billing_checkout,
     chat,
@@ -22,6 +23,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
     keys,
     meter_events,
     models,
+    outboxes,
     owners,
     pages,
     plans,
@@ -42,6 +44,7 @@ from flowchat.services import (  # noqa: F401 (importing a service registers its
 from flowchat.services.lists import Listed
 from flowchat.services.new_accounts import NewAccount
 from flowchat.services.operations import OPERATIONS, Operation
+from flowchat.services.views.backups import BackupView, OutboxesView
 from flowchat.services.views.chat import AnswerView
 from flowchat.services.views.content import (
     ChangedTextView,
@@ -103,7 +106,8 @@ class AtOnce:
 @dataclass(frozen=True)
 class Call:
     """`view` None: no body (204). `location` is the path of what was made, with the path's ids and fields of the view
-    in braces. `problems` are statuses beyond those that every call of its kind can have.
+    in braces. `file_type`: it answers with a file of that type, whose path the operation returns. `problems` are
+    statuses beyond those that every call of its kind can have.
     """
 
     method: Method
@@ -114,6 +118,7 @@ class Call:
     location: str | None = None
     problems: tuple[int, ...] = ()
     at_once: AtOnce | None = None
+    file_type: str | None = None
 
     @property
     def operation(self) -> Operation:
@@ -258,6 +263,13 @@ CALLS = (
     Call("GET", "/v1/models", "models.list", ModelView),
     Call("POST", "/v1/models/{model}/pull", "models.pull", ModelView, 202, problems=(409,)),
     Call("GET", "/v1/settings", "settings.list", SettingView),
+    Call("GET", "/v1/backups", "backups.list", BackupView),
+    Call("POST", "/v1/backups", "backups.create", BackupView, 202, "/v1/backups/{id}", (409,)),
+    Call("GET", "/v1/backups/{backup}", "backups.get", BackupView),
+    Call("GET", "/v1/backups/{backup}/download", "backups.download", file_type="application/zip"),
+    Call("DELETE", "/v1/backups/{backup}", "backups.delete", None, 204, problems=(409, 502)),
+    Call("GET", "/v1/outboxes", "outboxes.get", OutboxesView),
+    Call("POST", "/v1/outboxes/release", "outboxes.release", OutboxesView, problems=(409,)),
     Call("POST", "/v1/billing/checkout", "billing.checkout", DestinationView, 201, problems=(404, *_OF_STRIPE)),
     Call("POST", "/v1/billing/portal", "billing.portal", DestinationView, 201, problems=_OF_STRIPE),
     Call("POST", "/v1/billing/plan", "billing.change_plan", PlanChangeView, problems=(404, *_OF_STRIPE)),

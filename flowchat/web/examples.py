@@ -204,6 +204,8 @@ def of_path(name: str) -> str:
     """An id in a path, by its name there."""
     if name == "model":
         return "flowchat-verifier-2"
+    if name == "backup":
+        return "flowchat-20261120-093000"
     return "help" if name == "source" else f"{_PREFIXES.get(name, name[:3])}_{_ULID}"
 
 

@@ -258,7 +258,9 @@ def _responses(call: Call, types: _Types) -> Part:
         success["content"] = {"text/event-stream": openapi_chat.event_stream(), **success.get("content", {})}
     if links := _links(call):
         success["links"] = links
-    status = 204 if call.view is None else call.status
+    if call.file_type is not None:
+        success["content"] = {call.file_type: {"schema": {"type": "string", "format": "binary"}}}
+    status = 204 if call.view is None and call.file_type is None else call.status
     made = {} if call.at_once is None else {str(call.at_once.status): _made_at_once(call.at_once, types)}
     return {str(status): success} | made | {str(code): openapi_parts.problem(code) for code in statuses(call)}
 
@@ -269,6 +271,8 @@ def _made_at_once(at_once: AtOnce, types: _Types) -> Part:
 
 
 def _success(call: Call) -> str:
+    if call.file_type is not None:
+        return "The file."
     if call.view is None:
         return "Done."
     if call.is_list:

@@ -43,6 +43,8 @@ TAGS = {
     "plans": "What tenants can subscribe to. Needs the scope `operator`.",
     "signups": "Making an account of one's own, and who waits for theirs.",
     "invites": "Leave to sign up. Needs the scope `operator`.",
+    "backups": "Backups of the whole appliance. Needs the scope `operator`.",
+    "outboxes": "Webhooks, e-mails and usage that wait to be sent. Needs the scope `operator`.",
     "models": "The models of the appliance. Needs the scope `operator`.",
     "settings": "The settings of the appliance. Needs the scope `operator`.",
 }

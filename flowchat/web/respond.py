@@ -5,11 +5,12 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 import msgspec.inspect
-from quart import Quart, Response, current_app, g, render_template, request
+from quart import Quart, Response, current_app, g, render_template, request, send_file
 from werkzeug.exceptions import HTTPException
 
 from flowchat.domain import new_id
@@ -49,6 +50,14 @@ def json(data: Any, status: int = 200, **headers: str) -> Response:
     response = Response(msgspec.json.encode(data), status, content_type="application/json")
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
+    return response
+
+
+async def file(path: Path, content_type: str) -> Response:
+    """A file to be saved, as it is read: it may be larger than memory."""
+    response = await send_file(path, content_type, as_attachment=True)
+    response.timeout = None  # Quart's own would cut a long one
+    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -3,10 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+from clock import Clock
+
 from flowchat.services.backup_files import expired, time_of
 from flowchat.settings import Settings
 
 NOW = datetime(2026, 11, 24, 4, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch, NOW.isoformat())
 
 
 def name(ago: timedelta, kept: str = "") -> str:
@@ -37,6 +45,11 @@ def test_two_of_one_hour_count_once_and_gaps_do_not() -> None:
 def test_the_newest_and_those_made_by_hand_always_stay() -> None:
     names = [name(timedelta(hours=1)), name(timedelta(hours=2)), name(timedelta(days=900), "-kept")]
     assert kept(names, 0, 0, 0) == [names[0], names[2]]
+
+
+def test_a_wrong_clock_of_the_past_costs_no_backup() -> None:
+    names = [name(timedelta(days=-2)), name(timedelta(days=-1)), name(timedelta(0)), name(timedelta(hours=1))]
+    assert kept(names, 1, 0, 0) == names[:3]
 
 
 def test_other_files_are_nobodys_business() -> None:

@@ -17,6 +17,7 @@ Authorisation is the services'. Templates hide what the user can't do: `{% if ca
 from flowchat.web.admin import (  # noqa: F401 (routes)
     account,
     audit_log,
+    backups,
     billing,
     conversations,
     curated_answers,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from flowchat.domain import Actor, Job, Key, Source
-from flowchat.services import health, jobs, keys, models, questions, signups, usage, webhooks
+from flowchat.services import backups, health, jobs, keys, models, questions, signups, usage, webhooks
 from flowchat.services.context import Appliance
 from flowchat.services.jobs import JobsRequest
 from flowchat.services.lists import MAX_LIMIT, ListRequest
@@ -22,6 +22,7 @@ OPERATIONS = (
     "questions.unanswered",
     "usage.list",
     "models.list",
+    "backups.list",
     "signups.list",
 )
 _NEWEST_QUESTIONS = 200  # grouping all of them takes too long for each look
@@ -53,6 +54,9 @@ async def _all(app: Appliance, actor: Actor, sources: list[Source], newest: Mapp
             if state.is_used and not state.is_installed:
                 text = f"The settings name {state.spec.name}, which is not on this machine."
                 yield Item("bad", "A model is missing", text, "/admin/models", "Models")
+    if navigation.can(actor, "backups.list"):
+        for text in await backups.warnings(app, actor):
+            yield Item("bad", "Backups need a look", text, "/admin/backups", "Backups")
     for item in await sign_ups(app, actor):
         yield item
     for source in sources:

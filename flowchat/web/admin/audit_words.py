@@ -7,6 +7,10 @@ _TOLD = 80  # characters of what somebody entered
 
 # Operation: (what was done, the field of the entry's details that names the thing).
 WORDS: dict[str, tuple[str, str]] = {
+    "backups.create": ("Made a backup", ""),
+    "backups.delete": ("Deleted a backup", ""),
+    "backups.download": ("Downloaded a backup", ""),
+    "backups.restore": ("Restored a backup", "created_at"),
     "billing.change_plan": ("Changed the plan", "plan"),
     "billing.checkout": ("Went to Stripe to subscribe", "plan"),
     "billing.customer": ("Became a customer at Stripe", ""),
@@ -37,6 +41,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "keys.update": ("Changed a key", ""),
     "meter_events.park": ("Stripe's meter refused usage", "reason"),
     "models.pull": ("Pulled a model", ""),
+    "outboxes.release": ("Released what was held back since a restore", "older"),
     "password.change": ("Changed their password", ""),
     "password.reset": ("Chose a new password by a link", ""),
     "plans.archive": ("Archived a plan", "slug"),

@@ -7,12 +7,12 @@ from math import ceil
 from typing import Literal
 
 from flowchat.billing import Quota, Standing
-from flowchat.domain import now
-from flowchat.services import billing
+from flowchat.domain import Restore, now
+from flowchat.services import billing, outboxes
 from flowchat.services.billing import Account
 from flowchat.services.billing_emails import BILLING_PATH
 from flowchat.services.standing import REASONS
-from flowchat.web.admin import guard
+from flowchat.web.admin import guard, navigation
 from flowchat.web.current import appliance
 
 PLAN_PAGE = BILLING_PATH
@@ -33,6 +33,12 @@ async def shown() -> list[Banner]:
     account = await billing.account_of(appliance(), guard.signed_in().actor.tenant_id)
     found = of_account(account, now()) if account is not None else []
     return sorted(found, key=lambda banner: ("bad", "warn", "info").index(banner.tone))
+
+
+async def held() -> Restore | None:
+    """The restore since which all is held back, for operators."""
+    actor = guard.signed_in().actor
+    return await outboxes.held(appliance(), actor) if navigation.can(actor, "outboxes.get") else None
 
 
 def of_account(account: Account, moment: str) -> Iterator[Banner]:

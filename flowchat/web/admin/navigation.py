@@ -55,6 +55,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
         Entry("Plans", "plans_list", "plans.list", "tag"),
         Entry("Sign-ups", "signups_list", "signups.list", "envelope"),
         Entry("Stripe", "stripe_show", "meter_events.list", "card"),
+        Entry("Backups", "backups_list", "backups.list", "archive"),
         Entry("Models", "models_list", "models.list", "chip"),
         Entry("Machine settings", "settings_list", "settings.list", "server"),
     ),

@@ -57,6 +57,7 @@ async def render(template: str, status: int = 200, **values: Any) -> Response:
         navigation=navigation.shown_to(me.actor) if me else {},
         banners=await banners.shown() if me else [],
         plan_page=banners.PLAN_PAGE,
+        held=await banners.held() if me else None,
         csrf_token=guard.csrf_token(),
         nonce=g.nonce,
         notice=notice,
