@@ -26,6 +26,8 @@ insert into sources (id, tenant_id, slug, name, url, status, created_at)
 values ('src_1', 'ten_1', 's', 'S', 'https://s.example/', 'ready', :then);
 insert into jobs (id, tenant_id, type, source_id, status, created_at)
 values ('job_1', 'ten_1', 'crawl', 'src_1', 'queued', :then);
+insert into conversations values ('cnv_1', 'ten_1', 'key_1', 'hash', 'visitor', :then);
+insert into messages values ('msg_1', 'cnv_1', 'key_1', 'How?', 'So.', 0, null, '[]', '[]', '[]', '{}', :then);
 insert into audit_log (tenant_id, actor, operation, target, created_at) values ('ten_1', 'me', 'x', 'y', :then);
 """,
     2: """
@@ -36,10 +38,12 @@ insert into webhooks (id, tenant_id, url, events, description, secret, created_a
 values ('whe_1', 'ten_1', 'https://h.example/', '["*"]', '', 's', :then);
 insert into deliveries (id, tenant_id, webhook_id, event_id, status, next_attempt_at, created_at)
 values ('del_1', 'ten_1', 'whe_1', 'evt_1', 'pending', :then, :then);
-insert into usage_ledger (tenant_id, day, key_id, created_at, queries, billable_queries)
-values ('ten_1', '2026-11-20', 'key_1', :then, 1, 1);
-insert into usage_days (tenant_id, day, key_id, source_id, queries, billable_queries)
-values ('ten_1', '2026-11-20', 'key_1', '', 1, 1);
+insert into usage_ledger (tenant_id, day, key_id, created_at, queries, billable_queries,
+refusals, tokens_in, tokens_out, pages_crawled, chunks_embedded, billable_pages)
+values ('ten_1', '2026-11-20', 'key_1', :then, 1, 1, 0, 0, 0, 0, 0, 0);
+insert into usage_days (tenant_id, day, key_id, source_id, queries, billable_queries,
+refusals, tokens_in, tokens_out, pages_crawled, chunks_embedded, billable_pages)
+values ('ten_1', '2026-11-20', 'key_1', '', 1, 1, 0, 0, 0, 0, 0, 0);
 """,
     4: """
 insert into sessions (id, user_id, hash, created_at, last_seen_at, address, user_agent)
@@ -49,7 +53,6 @@ values ('ses_1', 'usr_1', 'h', :then, :then, '127.0.0.1', 'x');
 insert into plans (id, slug, name, overage, created_at) values ('pln_1', 'pro', 'Pro', 'metered', :then);
 insert into subscriptions (tenant_id, plan_id, status, started_at, billed_from, stripe_customer, updated_at)
 values ('ten_1', 'pln_1', 'active', :then, :then, 'cus_1', :then);
-insert into usage_months values ('ten_1', '2026-11', 1, 0);
 insert into meter_events (seq, identifier, tenant_id, stripe_customer, metric, hour, value, status, created_at)
 values (1, 'x', 'ten_1', 'cus_1', 'queries', '2026-11-20T09', 1, 'pending', :then);
 update usage_ledger set reported_in = 1;
@@ -88,7 +91,16 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
         "webhooks",
         "sessions",
     )
-    tables += ("usage_ledger", "usage_days", "plans", "subscriptions", "meter_events", "emails")
+    tables += (
+        "usage_ledger",
+        "usage_days",
+        "plans",
+        "subscriptions",
+        "meter_events",
+        "emails",
+        "conversations",
+        "messages",
+    )
     present = {row[0] for row in connection.execute("select name from sqlite_schema")}
     return {
         table: connection.execute(f"select count(*) from {table}").fetchone()[0] for table in tables if table in present
