@@ -88,6 +88,14 @@ def new_salt() -> bytes:
     return secrets.token_bytes(_SALT_BYTES)
 
 
+def salt_of(manifest: Manifest) -> bytes:
+    """Raises FlowChatError `not_an_export`."""
+    try:
+        return base64.b64decode(manifest.salt, validate=True)
+    except ValueError:
+        raise damaged("its salt is none") from None
+
+
 def check_length(passphrase: str) -> None:
     """Raises FlowChatError `passphrase_too_short`."""
     if len(passphrase) < MIN_PASSPHRASE_CHARS:
@@ -187,7 +195,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def open_seal(manifest: Manifest, text: str) -> Passphrase:
     """The file's passphrase. Raises FlowChatError `wrong_passphrase`, and `not_an_export` for a changed manifest."""
-    passphrase = Passphrase.of(text, base64.b64decode(manifest.salt))
+    passphrase = Passphrase.of(text, salt_of(manifest))
     try:
         sealed = passphrase.unseal(manifest.seal)
     except InvalidToken:
