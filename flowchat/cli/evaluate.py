@@ -233,6 +233,19 @@ def billing(chats: int, pages: int, faults: float, kills: int, as_json: bool) ->
     _show([check.run(check.Amounts(chats, pages, faults, kills))], as_json)
 
 
+@evaluate.command()
+@click.option("--minutes", default=90.0, show_default=True, type=click.FloatRange(min=0.5), help="How long.")
+@click.option("--questions-per-minute", default=12.0, show_default=True, help="As far as the machine can answer them.")
+@click.option("--crawl-every", default=300.0, show_default=True, help="Seconds from one crawl to the next.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all samples here, as JSONL.")
+@json_option
+def soak(minutes: float, questions_per_minute: float, crawl_every: float, out: Path | None, as_json: bool) -> None:
+    """Questions, crawls, webhooks and billing at once, for long: does the last quarter need what the first did?"""
+    from flowchat.evaluation import soak as check
+
+    _show([check.run(check.Amounts(minutes, questions_per_minute, crawl_every), out)], as_json)
+
+
 @evaluate.command("widget-size")
 @json_option
 def widget_size(as_json: bool) -> None:
