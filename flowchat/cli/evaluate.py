@@ -12,6 +12,7 @@ from flowchat.errors import FlowChatError
 from flowchat.evaluation.report import Measure, Options, Report
 
 CRAWL = ("robots", "urls", "fuzz", "ssrf", "bombs", "sites", "recrawl", "scale")
+BENCH = ("serving", "models", "pages")
 EXTRACT = ("extraction", "structure")
 data_option = click.option(
     "--data",
@@ -244,6 +245,19 @@ def soak(minutes: float, questions_per_minute: float, crawl_every: float, out: P
     from flowchat.evaluation import soak as check
 
     _show([check.run(check.Amounts(minutes, questions_per_minute, crawl_every), out)], as_json)
+
+
+@evaluate.command()
+@click.option("--part", "parts", multiple=True, type=click.Choice(BENCH), help="This part alone; may be repeated.")
+@click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Write the table there.")
+def bench(parts: Sequence[str], write: Path | None) -> None:
+    """How quick FlowChat is, each figure beside a reference in the same run."""
+    from flowchat.evaluation import bench as benchmarks
+
+    rows = benchmarks.run(parts or BENCH)
+    click.echo(benchmarks.table(rows), nl=False)
+    if write is not None:
+        benchmarks.write(write, rows)
 
 
 @evaluate.command("widget-size")
