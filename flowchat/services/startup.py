@@ -2,7 +2,7 @@
 
 from flowchat.domain import Source
 from flowchat.ingest.documents import builtin_hash
-from flowchat.services import homepage, keys
+from flowchat.services import homepage, keys, tenant_files
 from flowchat.services.context import Context
 from flowchat.services.key_requests import NewAdminKey
 from flowchat.services.queueing import queue
@@ -19,6 +19,11 @@ async def first_admin_key(app: Context) -> str | None:
         return None
     _, secret = await keys.create(app, actor, NewAdminKey(name="first admin key"))
     return secret
+
+
+def clear_moves(app: Context) -> None:
+    """Delete what an export or an import that was killed has left in the folder."""
+    tenant_files.clean_up(app.settings.data_dir)
 
 
 async def resume_jobs(app: Context) -> None:

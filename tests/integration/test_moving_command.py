@@ -24,10 +24,7 @@ async def test_a_tenant_moves_by_the_command_line(tmp_path: Path) -> None:
         assert "read-only from now on" in exported.stdout and "passages" in exported.stdout
         assert "moved" in flowchat(tmp_path / "old", "list").stdout
         again = flowchat(tmp_path / "old", "export", "red", file, *ask)
-        assert (again.returncode, again.stderr) == (
-            1,
-            f"flowchat: There is a file {file} already. Give another path.\n",
-        )
+        assert again.returncode == 1 and f"There is a file {file} already" in again.stderr
         wrong = flowchat(tmp_path / "new", "import", file, *ask, stdin="not the passphrase")
         assert wrong.returncode == 1 and "This is not the passphrase" in wrong.stderr
         imported = flowchat(tmp_path / "new", "import", file, *ask)
