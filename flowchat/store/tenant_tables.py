@@ -62,6 +62,7 @@ LEFT = {
     "answers_begun": "what is being answered at this moment; the appliance counts it anew when it starts",
     "signups": "who signed up is the operator's record of the former machine",
     "invites": "who was invited to sign up is the operator's record of the former machine",
+    "restores": "what this machine was restored from is its own story",
     "stripe_events": "what Stripe told the former machine: it has been taken in",
 }
 # What is made anew of what moves: the two indexes of words, and the vectors, which the file has in a table of its own.
