@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -48,25 +48,35 @@ SENTENCES = 40  # of a page: about five passages
 LOOK_S = 0.1
 TIMEOUT_S = 900.0
 CALLS_PER_S = 20.0
-IDLE_S = 10.0
 STOP_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """`seconds`: how long crawls are watched that nobody disturbs, and calls that need no model are made."""
+    """`seconds`: how long calls that need no model are made; crawls that nobody disturbs are watched twice as long.
+
+    `idle_s`: how long a worker has nothing to do before it is woken; it then looks into the file ever more rarely.
+    """
 
     questions: int
     seconds: float
     wake_ups: int
+    idle_s: float = 8.0
 
 
-def run(amounts: Amounts, options: Mapping[str, str] | None = None) -> Report:
-    """`options`: further settings of the appliance, by their variables."""
-    return asyncio.run(_run(amounts, options or {}))
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What is started."""
+
+    serve: tuple[str, ...] = (sys.executable, "-m", "flowchat", "serve")
+    worker: tuple[str, ...] = (sys.executable, "-m", "flowchat", "worker")
 
 
-async def _run(amounts: Amounts, options: Mapping[str, str]) -> Report:
+def run(amounts: Amounts, commands: Commands | None = None) -> Report:
+    return asyncio.run(_run(amounts, commands or Commands()))
+
+
+async def _run(amounts: Amounts, commands: Commands) -> Report:
     present = settings_table.load()
     with TemporaryDirectory() as folder:
         environ = {
@@ -80,9 +90,8 @@ async def _run(amounts: Amounts, options: Mapping[str, str]) -> Report:
             "FLOWCHAT_ANSWER_CACHE_MB": "0",
             "FLOWCHAT_ALLOW_PRIVATE_HOSTS": "127.0.0.1",
             "FLOWCHAT_LOG_LEVEL": "ERROR",
-            **options,
         }
-        check = _Check(environ, amounts)
+        check = _Check(environ, amounts, commands)
         async with local_site(_answer) as site:
             await check.measure(site)
     return Report("Workers", tuple(check.measures), tuple(check.notes))
@@ -102,23 +111,24 @@ def _answer(path: str, asked: Mapping[str, str]) -> Response:
 
 
 class _Check:
-    def __init__(self, environ: dict[str, str], amounts: Amounts) -> None:
+    def __init__(self, environ: dict[str, str], amounts: Amounts, commands: Commands) -> None:
         self.measures: list[Measure] = []
         self.notes = ["Everything ran on this machine at once, the questions and the crawled site too."]
         self._environ = environ
         self._settings = settings_table.load(environ)
         self._amounts = amounts
+        self._commands = commands
         self._plan = Plan(self._settings.origin, "", [DOCS_SLUG], list(QUESTIONS[: amounts.questions]))
 
     async def measure(self, site: str) -> None:
         async with self._served(workers=0, own=1) as context:
             await self._prepare(context)
             idle = await self._asked("nobody crawls")
-            async with _crawling(context, site, "first", self._amounts.seconds):
+            async with _crawling(context, site, "first"):
                 beside = await self._asked("the server crawls")
         self._compare("the server crawls", idle, beside)
         async with self._served(workers=1, own=0) as context:
-            async with _crawling(context, site, "second", self._amounts.seconds):
+            async with _crawling(context, site, "second"):
                 apart = await self._asked("a worker process crawls")
             self._compare("a worker process crawls", idle, apart)
             one = await self._speed(context, {"third": site})
@@ -169,9 +179,12 @@ class _Check:
         actor = await actor_for_cli(context.db, None)
         source, job = await sources.create(context, actor, NewSource(f"{site}/one", slug="one", max_pages=1))
         for _ in range(self._amounts.wake_ups):
-            job = await _until(context, job or await sources.recrawl(context, actor, source.id), "succeeded")
-            waits_s.append(_seconds(job.created_at, job.started_at or ""))
-            job = None
+            if job is not None:
+                await _until(context, job, "succeeded")
+            await asyncio.sleep(self._amounts.idle_s)
+            job = await sources.recrawl(context, actor, source.id)
+            begun = await _until(context, job, "succeeded")
+            waits_s.append(_seconds(begun.created_at, begun.started_at or ""))
         by = "Redis" if self._settings.queue_url else "the file"
         self._add(f"a job waits for an idle worker, woken by {by}, p50, ms", percentile(waits_s, 0.5) * 1000)
         self._add(f"a job waits for an idle worker, woken by {by}, max, ms", max(waits_s) * 1000)
@@ -179,10 +192,10 @@ class _Check:
     @asynccontextmanager
     async def _served(self, *, workers: int, own: int) -> AsyncIterator[Context]:
         environ = {**self._environ, "FLOWCHAT_CRAWL_WORKERS": str(own)}
-        processes = [await _start(environ, "serve", "ready ")]
+        processes = [await _start(self._commands.serve, environ, "ready ")]
         try:
             for _ in range(workers):
-                processes.append(await _start(environ, "worker", "working for "))
+                processes.append(await _start(self._commands.worker, environ, "working for "))
             if workers:
                 await self._cost(processes)
             async with open_context(self._settings) as context:
@@ -193,10 +206,12 @@ class _Check:
 
     async def _cost(self, processes: list[Process]) -> None:
         server, worker = processes[0].pid, processes[1].pid
-        before = _cpu_s(worker)
-        await asyncio.sleep(IDLE_S)
         if len(processes) == 2:
-            self._add("an idle worker's CPU, ms a second", (_cpu_s(worker) - before) / IDLE_S * 1000)
+            await asyncio.sleep(self._amounts.idle_s)
+            before = _cpu_s(worker)
+            await asyncio.sleep(self._amounts.idle_s)
+            used_ms = (_cpu_s(worker) - before) * 1000
+            self._add("an idle worker's CPU, ms a second", used_ms / self._amounts.idle_s)
             self._add("memory of the server, MB", _memory_mb(server))
             self._add("memory of a worker, MB", _memory_mb(worker))
 
@@ -205,7 +220,7 @@ class _Check:
 
 
 @asynccontextmanager
-async def _crawling(context: Context, site: str, slug: str, seconds: float) -> AsyncIterator[None]:
+async def _crawling(context: Context, site: str, slug: str) -> AsyncIterator[None]:
     """While the block runs a crawl is under way; afterwards it is canceled."""
     actor = await actor_for_cli(context.db, None)
     _, job = await sources.create(context, actor, NewSource(f"{site}/", slug=slug, max_pages=5000))
@@ -223,7 +238,7 @@ async def _crawling(context: Context, site: str, slug: str, seconds: float) -> A
 
 async def _pages_per_s(context: Context, slug: str, site: str, seconds: float) -> float:
     actor = await actor_for_cli(context.db, None)
-    async with _crawling(context, site, slug, seconds):
+    async with _crawling(context, site, slug):
         job = (await jobs.list_page(context, actor, jobs.JobsRequest(source=slug))).items[0]
         loop = asyncio.get_running_loop()
         began, before = loop.time(), job.progress.done
@@ -241,15 +256,13 @@ async def _until(context: Context, job: Job, status: str, done: int = 0) -> Job:
     return job
 
 
-async def _start(environ: dict[str, str], command: str, ready: str) -> Process:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "flowchat", command), env=environ, stdout=PIPE, stderr=DEVNULL
-    )
+async def _start(command: Sequence[str], environ: dict[str, str], ready: str) -> Process:
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=DEVNULL)
     async with asyncio.timeout(TIMEOUT_S):
         while process.stdout and (line := await process.stdout.readline()):
             if line.startswith(ready.encode()):
                 return process
-    raise FlowChatError("not_started", f"`flowchat {command}` has ended with {await process.wait()}.")
+    raise FlowChatError("not_started", f"`{' '.join(command)}` has ended with {await process.wait()}.")
 
 
 async def _end(process: Process) -> None:
