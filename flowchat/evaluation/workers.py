@@ -21,7 +21,7 @@ from flowchat.domain import Job
 from flowchat.errors import FlowChatError
 from flowchat.evaluation import load
 from flowchat.evaluation.load import Load, Plan, percentile
-from flowchat.evaluation.local_site import Response, local_site, page
+from flowchat.evaluation.local_site import NOT_FOUND, Response, local_site, page
 from flowchat.evaluation.report import Measure, Report
 from flowchat.evaluation.served import free_port
 from flowchat.services import jobs, sources
@@ -44,6 +44,7 @@ QUESTIONS = (
     "How do I add the widget to my site?",
     "What happens when a payment fails?",
 )
+PAGES = 5000  # more than are crawled
 SENTENCES = 40  # of a page: about five passages
 LOOK_S = 0.1
 TIMEOUT_S = 900.0
@@ -98,16 +99,18 @@ async def _run(amounts: Amounts, commands: Commands) -> Report:
 
 
 def _answer(path: str, asked: Mapping[str, str]) -> Response:
-    """A site without an end: each page links to the next five. `/one` is alone."""
-    if path in ("/robots.txt", "/sitemap.xml", "/llms.txt"):
-        return Response(b"", 404)
+    """A site of many pages, which its sitemap names: else they would look like a trap for crawlers. `/one` is alone."""
+    if path == "/sitemap.xml":
+        entries = "".join(f"<url><loc>http://{asked['host']}/{number}</loc></url>" for number in range(1, PAGES))
+        return Response(f"<urlset>{entries}</urlset>".encode(), headers={"content-type": "application/xml"})
+    if path in ("/robots.txt", "/llms.txt"):
+        return NOT_FOUND
     is_alone, number = path == "/one", int(path.strip("/") or 0) if path.strip("/").isdigit() else 0
     sentences = (
         f"Item {number}-{part} is kept in drawer {number * part % 977} of hall {part}, where it stays dry and cool."
         for part in range(1, 2 if is_alone else SENTENCES)
     )
-    links = "" if is_alone else " ".join(f'<a href="/{number * 5 + n}">{n}</a>' for n in range(1, 6))
-    return page(f"Item {number}", f"<h1>Item {number}</h1><p>{' '.join(sentences)}</p><p>{links}</p>")
+    return page(f"Item {number}", f"<h1>Item {number}</h1><p>{' '.join(sentences)}</p>")
 
 
 class _Check:
@@ -223,7 +226,7 @@ class _Check:
 async def _crawling(context: Context, site: str, slug: str) -> AsyncIterator[None]:
     """While the block runs a crawl is under way; afterwards it is canceled."""
     actor = await actor_for_cli(context.db, None)
-    _, job = await sources.create(context, actor, NewSource(f"{site}/", slug=slug, max_pages=5000))
+    _, job = await sources.create(context, actor, NewSource(f"{site}/", slug=slug, max_pages=PAGES))
     if job is None:
         raise FlowChatError("no_job", "The crawl was not begun.")
     await _until(context, job, "running", done=1)
