@@ -224,7 +224,7 @@ async def open_workshop(settings: Settings) -> AsyncIterator[tuple[Workshop, Que
     from flowchat.engines.load import load_embedder
 
     with closing(Queue(settings.data_dir, settings.queue_url)) as queue:
-        async with open_database(settings.database_path) as db:
+        async with open_database(settings.database_path, gives_way=True) as db:
             embedder = await asyncio.to_thread(load_embedder, settings)
             yield Workshop(settings=settings, db=db, wake=queue.wake, embedder=embedder), queue
 
