@@ -6,7 +6,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, backup, billing, crawl, evaluate, keys, mail, models, system, users
+from flowchat.cli import ask, backup, billing, crawl, evaluate, keys, mail, models, system, tenants, users
 from flowchat.errors import FlowChatError
 
 
@@ -18,11 +18,13 @@ def cli() -> None:
 
 for command in (
     system.serve,
+    system.worker,
     crawl.crawl,
     ask.ask,
     models.models,
     keys.keys,
     users.users,
+    tenants.tenants,
     billing.billing,
     mail.mail,
     backup.backup,

@@ -99,7 +99,7 @@ def restore(path: str, yes: bool, without_key: bool) -> None:
     held back until `flowchat release`.
     """
     settings = settings_table.load()
-    with app.holding(settings.data_dir):
+    with app.holding(settings.data_dir), app.without_workers(settings.data_dir):
         found = _found(settings, path)
         manifest = restoring.read(found)
         if (problem := restoring.key_problem(settings, manifest)) is not None and without_key:

@@ -51,6 +51,21 @@ def migrate(path: Path, *, back_up: bool = True) -> int:
     return len(missing)
 
 
+def latest_schema() -> int:
+    return migrations()[-1][0]
+
+
+def schema_at(number: int, *more: str) -> set[tuple[str, str, str | None]]:
+    """(type, name, SQL) of all that a database at that schema has, and what `more` statements make."""
+    with closing(connect(Path(":memory:"))) as connection:
+        for known, sql in migrations():
+            if known <= number:
+                _apply(connection, known, sql)
+        for statement in more:
+            connection.execute(statement)
+        return {(row["type"], row["name"], row["sql"]) for row in connection.execute("select * from sqlite_schema")}
+
+
 def _disk_full(path: Path) -> FlowChatError:
     message = (
         f"The disk of {path.parent} is full: {path.name} can't be migrated. Nothing was lost, and nothing changed. "
@@ -61,7 +76,7 @@ def _disk_full(path: Path) -> FlowChatError:
 
 def check_known(present: int, where: str) -> None:
     """Raises FlowChatError `database_too_new` for the schema of a database at `where` that a newer FlowChat has."""
-    newest = migrations()[-1][0]
+    newest = latest_schema()
     if present > newest:
         raise FlowChatError(
             "database_too_new",
