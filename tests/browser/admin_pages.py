@@ -13,6 +13,7 @@ from web_server import Served
 from werkzeug.exceptions import HTTPException
 
 from flowchat.domain import now
+from flowchat.store import restores
 from flowchat.web import create_web
 from flowchat.web.admin.blueprint import is_public
 
@@ -50,13 +51,14 @@ class Routes:
 
 
 async def make_site(served: Served, me: Me, tenant: Tenant) -> Site:
-    """With the user as the tenant's, who has something to be told about its plan on every page."""
+    """With the user as the tenant's, who has something to be told on every page: about its plan, and a restore."""
     plan = plan_of("small", included_queries=1, max_sources=50, overage="metered", is_public=True)
     trial_ends_at = now(3 * 86_400)
     await subscribe(served.app.db, tenant.ids["tenant"], plan, "trialing", trial_ends_at=trial_ends_at)
     await served.app.db.write(
         lambda conn: conn.execute("update users set tenant_id = ? where id = ?", (tenant.ids["tenant"], me.user.id))
     )
+    await served.app.db.write(lambda conn: restores.insert(conn, "flowchat-20261120-093000", now(-7200), now(-3600)))
     return Site(served, tenant, me)
 
 
