@@ -127,6 +127,7 @@ class Connection(TCPServer):
         await asyncio.wait([self._reading])
         if not self._reading.cancelled():
             self._reading.result()
+        await self.idle_task.stop()  # else the connection of a client that has gone stays for as long as an idle one
         await self.protocol.handle(Closed())
 
     async def _read_all(self) -> None:
