@@ -78,11 +78,15 @@ class Connection(TCPServer):
             return
         try:
             await self._serve(client, server)
+        except asyncio.CancelledError:
+            if not self.context.terminated.is_set():  # else the server stops, and asyncio would log it as a failure
+                raise
         finally:
             self.config.connections.leave(address)
 
     async def _serve(self, client: tuple[str, int] | None, server: tuple[str, int] | None) -> None:
         self._reading: asyncio.Task[None] | None = None
+        self._abort: asyncio.TimerHandle | None = None
         self._idle_s = HEAD_S
         try:
             async with TaskGroup(self.loop) as task_group:
@@ -148,10 +152,15 @@ class Connection(TCPServer):
                 except (OSError, RuntimeError):
                     self.writer.transport.abort()
                     await self.protocol.handle(Closed())
-            return
-        if isinstance(event, Updated):
+        elif isinstance(event, Closed):
+            self._begin_to_close()
+            if self._reading is not None and self._reading is not asyncio.current_task():
+                self._reading.cancel()
+        elif isinstance(event, Updated) and event.idle:
             self._idle_s = KEEP_ALIVE_S
-        await super().protocol_send(event)
+            await self.idle_task.restart(self._task_group, self._idle_timeout)
+        elif isinstance(event, Updated):
+            await self.idle_task.stop()
 
     async def _idle_timeout(self) -> None:
         with suppress(TimeoutError):
@@ -160,27 +169,30 @@ class Connection(TCPServer):
         await asyncio.shield(self._initiate_server_close())
 
     async def _initiate_server_close(self) -> None:
-        self._abort_soon()
-        await super()._initiate_server_close()
+        self._begin_to_close()
+        await self.protocol.handle(Closed())
+
+    def _begin_to_close(self) -> None:
+        """What is written already still goes out, if its reader takes it soon."""
+        if self._abort is None:
+            wait_s = LINGER_S if self.context.terminated.is_set() else CLOSE_S
+            self._abort = self.loop.call_later(wait_s, self.writer.transport.abort)
+        with suppress(OSError, RuntimeError):
+            self.writer.write_eof()
+        self.writer.close()
 
     async def _close(self) -> None:
-        abort = self._abort_soon()
+        """The end of `_serve`, which alone may wait: whoever is cancelled while waiting would cancel the others."""
+        self._begin_to_close()
         try:
-            with suppress(OSError, RuntimeError):
-                self.writer.write_eof()
-            self.writer.close()
             with suppress(OSError):
                 await self.writer.wait_closed()
         finally:
-            abort.cancel()
             await self.idle_task.stop()
-            if self._reading is not None and self._reading is not asyncio.current_task():
+            if self._reading is not None:
                 self._reading.cancel()
-
-    def _abort_soon(self) -> asyncio.TimerHandle:
-        """A connection whose last bytes nobody reads would stay for ever."""
-        wait_s = LINGER_S if self.context.terminated.is_set() else CLOSE_S
-        return self.loop.call_later(wait_s, self.writer.transport.abort)
+            if self._abort is not None:
+                self._abort.cancel()
 
 
 def _connection(
