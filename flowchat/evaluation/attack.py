@@ -257,6 +257,7 @@ def _pipe(end: Pipe | None) -> Pipe:
 
 async def _end(process: asyncio.subprocess.Process) -> Outcome:
     """Let them go, and hear what became of them. Raises FlowChatError."""
+    _pipe(process.stdin).close()
     told, _ = await process.communicate()
     lines = told.decode().splitlines()
     if process.returncode or not lines:

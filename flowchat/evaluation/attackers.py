@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -47,11 +46,14 @@ class Plan:
 class Outcome:
     """`told`: what was answered (a status, "cut", "nothing") and how often; the times are of visitors, in seconds."""
 
-    told: Counter[str] = field(default_factory=Counter)
+    told: dict[str, int] = field(default_factory=dict)
     longest_s: float = 0.0  # that a connection stood before it was cut
     pages_s: list[float] = field(default_factory=list)
     first_texts_s: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def tell(self, what: str) -> None:
+        self.told[what] = self.told.get(what, 0) + 1
 
 
 class _Crowd:
@@ -87,34 +89,34 @@ class _Crowd:
         over.cancel()
         if not reading.done():
             reading.cancel()
-            self.outcome.told["still open"] += 1
+            self.outcome.tell("still open")
             return
         self.outcome.longest_s = max(self.outcome.longest_s, time.perf_counter() - began)
         answer = b"" if reading.exception() else reading.result()
-        self.outcome.told[_status(answer) or "cut"] += 1
+        self.outcome.tell(_status(answer) or "cut")
 
 
 async def _idle(crowd: _Crowd, number: int) -> None:
     """A reader of an answer that is long in the making: all read the same one."""
     reader, writer = await crowd.connect(number)
-    writer.write(crowd.question("held"))
+    writer.write(crowd.question(f"held-{crowd.plan.kind}"))
     status = _status(await reader.readline())
     if status != "200":
-        crowd.outcome.told[status] += 1
+        crowd.outcome.tell(status)
         return
     while not (await reader.readline()).startswith(b"data:"):
         pass
-    crowd.outcome.told["reads"] += 1
+    crowd.outcome.tell("reads")
     _stands()
     await crowd.over.wait()
-    crowd.outcome.told["cut" if reader.at_eof() else "still open"] += 1
+    crowd.outcome.tell("cut" if reader.at_eof() else "still open")
     writer.close()
 
 
 async def _stalled(crowd: _Crowd, number: int) -> None:
     """It asks for much, or for a stream, and reads nothing."""
     _, writer = await crowd.connect(number, receive_bytes=4096)
-    asked = crowd.question("held") if number % 2 else crowd.head("GET /openapi.json") * PIPELINED
+    asked = crowd.question(f"held-{crowd.plan.kind}") if number % 2 else crowd.head("GET /openapi.json") * PIPELINED
     began = time.perf_counter()
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     writer.write(asked)
@@ -124,10 +126,10 @@ async def _stalled(crowd: _Crowd, number: int) -> None:
             async with asyncio.timeout(0.5):
                 await crowd.over.wait()
         if _is_reset(writer):
-            crowd.outcome.told["cut"] += 1
+            crowd.outcome.tell("cut")
             crowd.outcome.longest_s = max(crowd.outcome.longest_s, time.perf_counter() - began)
             return
-    crowd.outcome.told["still open"] += 1
+    crowd.outcome.tell("still open")
     writer.transport.abort()
 
 
@@ -137,7 +139,7 @@ async def _abort(crowd: _Crowd, number: int) -> None:
     try:
         _, writer = await crowd.connect(number)
     except OSError:
-        crowd.outcome.told["not connected"] += 1
+        crowd.outcome.tell("not connected")
         return
     match number % 4:
         case 0:
@@ -149,7 +151,7 @@ async def _abort(crowd: _Crowd, number: int) -> None:
     await asyncio.sleep(0.001 * (number % 20))
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
-    crowd.outcome.told["aborted"] += 1
+    crowd.outcome.tell("aborted")
 
 
 async def _slow_head(crowd: _Crowd, number: int) -> None:
@@ -191,12 +193,12 @@ async def _large(crowd: _Crowd, number: int) -> None:
     try:
         async with asyncio.timeout(LARGE_TIMEOUT_S):
             sending = asyncio.create_task(_send(writer))
-            crowd.outcome.told[_status(await reader.readline()) or "cut"] += 1
+            crowd.outcome.tell(_status(await reader.readline()) or "cut")
             sending.cancel()
     except TimeoutError:
-        crowd.outcome.told["nothing"] += 1
+        crowd.outcome.tell("nothing")
     except OSError:
-        crowd.outcome.told["cut"] += 1
+        crowd.outcome.tell("cut")
     writer.transport.abort()
 
 
@@ -227,7 +229,7 @@ async def _attack(crowd: _Crowd) -> None:
             try:
                 await attack(crowd, number)
             except (OSError, asyncio.IncompleteReadError) as error:
-                crowd.outcome.told[f"failed: {type(error).__name__}"] += 1
+                crowd.outcome.tell(f"failed: {type(error).__name__}")
                 _stands()
 
     first = asyncio.create_task(one(0))

@@ -5,6 +5,7 @@ import json
 from typing import Self
 
 SENTENCE = "That is in the documentation."
+CHUNK_EVERY_S = 5.0
 
 
 class PlayedGenerator:
@@ -49,10 +50,11 @@ class PlayedGenerator:
         await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
         if self._is_holding:
-            while not reader.at_eof():
+            hung_up = asyncio.ensure_future(reader.read())
+            while not hung_up.done():
                 writer.write(_chunk("", None))  # what is silent for long is given up
-                await writer.drain()
-                await asyncio.wait([asyncio.ensure_future(reader.read(1))], timeout=5.0)
+                await asyncio.wait([hung_up], timeout=CHUNK_EVERY_S)
+            await hung_up
         writer.write(_chunk(SENTENCE, None) + _chunk("", "stop") + b"data: [DONE]\n\n")
         await writer.drain()
 

@@ -18,6 +18,7 @@ FIRST_GUESS_S = 1.0  # what a search takes on two cores, until some were timed
 NEWEST_WEIGHT = 0.2
 MAX_WAIT = 1.0  # searches
 OVERLOADED_S = 10.0
+MOST_CLIENTS = 30_000  # that are remembered, about 40 MB: who has that many addresses gains nothing by being forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class RateLimiter:
     def _forget_old(self) -> None:
         while self._asked:
             name, asked = next(iter(self._asked.items()))
-            if asked and asked[-1] > self._clock() - WINDOW_S:
+            if asked and asked[-1] > self._clock() - WINDOW_S and len(self._asked) <= MOST_CLIENTS:
                 return
             del self._asked[name]
 

@@ -151,11 +151,11 @@ class Connection(TCPServer):
                         await self.writer.drain()
                 except (OSError, RuntimeError):
                     self.writer.transport.abort()
+                    self._stop_reading()
                     await self.protocol.handle(Closed())
         elif isinstance(event, Closed):
             self._begin_to_close()
-            if self._reading is not None and self._reading is not asyncio.current_task():
-                self._reading.cancel()
+            self._stop_reading()
         elif isinstance(event, Updated) and event.idle:
             self._idle_s = KEEP_ALIVE_S
             await self.idle_task.restart(self._task_group, self._idle_timeout)
@@ -181,6 +181,11 @@ class Connection(TCPServer):
             self.writer.write_eof()
         self.writer.close()
 
+    def _stop_reading(self) -> None:
+        """Requests that have come already are not answered any more."""
+        if self._reading is not None and self._reading is not asyncio.current_task():
+            self._reading.cancel()
+
     async def _close(self) -> None:
         """The end of `_serve`, which alone may wait: whoever is cancelled while waiting would cancel the others."""
         self._begin_to_close()
@@ -189,8 +194,7 @@ class Connection(TCPServer):
                 await self.writer.wait_closed()
         finally:
             await self.idle_task.stop()
-            if self._reading is not None:
-                self._reading.cancel()
+            self._stop_reading()
             if self._abort is not None:
                 self._abort.cancel()
 
