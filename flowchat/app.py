@@ -276,6 +276,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),
             asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
+            asyncio.create_task(app.engines.look_after()),
         ]
         if (mail_server := mail.server_of(settings)) is not None:
             postman = Postman(app, mail_server)

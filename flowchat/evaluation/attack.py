@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -135,6 +135,9 @@ class _Taken:
         resident_kb = int(status.partition("VmRSS:")[2].split()[0])
         return cls(resident_kb / 1024, _count("/proc/self/fd"), _count("/proc/self/task"))
 
+    def most(self, other: "_Taken") -> "_Taken":
+        return _Taken(*(max(pair) for pair in zip(astuple(self), astuple(other), strict=True)))
+
 
 def _count(folder: str) -> int:
     return sum(1 for _ in Path(folder).iterdir())
@@ -172,7 +175,7 @@ class _Check:
         during = before
         for _ in range(max(1, int(self._seconds))):
             await asyncio.sleep(1.0)
-            during = max(during, _Taken.now(), key=lambda taken: taken.memory_mb)
+            during = during.most(_Taken.now())
         beside = await _end(visitors)
         lags_s = list(self._attacked.lags_s)
         outcome = await _end(attackers)

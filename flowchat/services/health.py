@@ -1,8 +1,15 @@
 """Can the appliance answer?"""
 
+from flowchat.engines.protocols import ModelRole
 from flowchat.services import disk
 from flowchat.services.context import Appliance
 from flowchat.store import tenants
+
+_FAILING: dict[ModelRole, str] = {
+    "embedder": "The embedder fails: answers are found by words only.",
+    "reranker": "The reranker fails: questions are not answered.",
+    "verifier": "The verifier fails: answers only quote.",
+}
 
 
 def warnings(app: Appliance) -> list[str]:
@@ -12,7 +19,8 @@ def warnings(app: Appliance) -> list[str]:
 
 def of_models(app: Appliance) -> list[str]:
     """What makes answers worse than they could be."""
-    return ["The generator is not working: answers only quote."] if app.engines.problem else []
+    generator = ["The generator is not working: answers only quote."] if app.engines.problem else []
+    return generator + [_FAILING[role] for role in app.engines.faults.recent()]
 
 
 def of_disk(app: Appliance) -> list[str]:
