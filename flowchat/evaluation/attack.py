@@ -223,7 +223,7 @@ class _Check:
             if not is_quiet:
                 slowdown = percentile(times, 0.95) / percentile(quiet, 0.95)
                 self._add(f"{name}: {what} p95 / alone", slowdown, self._targets.slowdown)
-        if not is_quiet:
+        if lags_s:
             self._add(f"{name}: event loop late p99, ms", percentile(lags_s, 0.99) * 1000, self._targets.lag_ms)
         self._add(f"{name}: errors of visitors", float(len(beside.errors)), 0.0)
         if beside.errors:

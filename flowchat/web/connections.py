@@ -7,6 +7,7 @@ last line of this file lets it mean `Connection`, which is theirs with those bou
 
 import asyncio
 import socket
+import struct
 from contextlib import suppress
 
 import h11
@@ -150,7 +151,7 @@ class Connection(TCPServer):
                         self.writer.write(event.data)
                         await self.writer.drain()
                 except (OSError, RuntimeError):
-                    self.writer.transport.abort()
+                    self._cut()
                     self._stop_reading()
                     await self.protocol.handle(Closed())
         elif isinstance(event, Closed):
@@ -176,10 +177,17 @@ class Connection(TCPServer):
         """What is written already still goes out, if its reader takes it soon."""
         if self._abort is None:
             wait_s = LINGER_S if self.context.terminated.is_set() else CLOSE_S
-            self._abort = self.loop.call_later(wait_s, self.writer.transport.abort)
+            self._abort = self.loop.call_later(wait_s, self._cut)
         with suppress(OSError, RuntimeError):
             self.writer.write_eof()
         self.writer.close()
+
+    def _cut(self) -> None:
+        """End it at once, and let the kernel forget what it would still offer to a reader that does not read."""
+        connection = self.writer.get_extra_info("socket")
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
 
     def _stop_reading(self) -> None:
         """Requests that have come already are not answered any more."""

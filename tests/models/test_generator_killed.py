@@ -17,7 +17,7 @@ from flowchat.evaluation.served import free_port
 from flowchat.net.openai_stream import stream_chat
 from flowchat.settings import Settings
 
-SMALL = "smollm2-135m-instruct-q4_1"
+MODEL = Settings().generator
 
 
 def start(model: Path, port: int) -> "subprocess.Popen[str]":
@@ -46,7 +46,7 @@ async def until(engines: Engines, *, works: bool) -> None:
 
 async def test_it_is_missed_and_comes_back(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watched, "FIRST_PAUSE_S", 0.1)
-    model, port = require(find_model(SMALL), models_dir) / "model.gguf", free_port()
+    model, port = require(find_model(MODEL), models_dir) / "model.gguf", free_port()
     server = await asyncio.to_thread(start, model, port)
     settings = Settings(models_dir=models_dir, generator=f"openai:small@http://127.0.0.1:{port}/v1")
     engines = await asyncio.to_thread(load_engines, settings, stream_chat)
