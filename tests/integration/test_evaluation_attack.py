@@ -18,9 +18,7 @@ async def test_all_attacks_end_and_visitors_get_their_answers(tmp_path: Path) ->
             answerer.script = two_sentences
 
         question = QUESTION["query"]
-        attacked = Attacked(
-            served.app.settings.port, served.key, [], answerer.hold_back, go_on, question, (question,)
-        )
+        attacked = Attacked(served.app.settings.port, served.key, [], answerer.hold_back, go_on, question, (question,))
         report = await measure(attacked, FEW, ANY)
     missed = [measure for measure in report.measures if measure.ok is False]
     assert missed == []

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from flowchat.engines import watched
-from flowchat.engines.load import load_engines
-from flowchat.engines.protocols import Engines, GenerationUsage
+from flowchat.engines.generator_openai import OpenAIGenerator
+from flowchat.engines.protocols import GenerationUsage
 from flowchat.engines.registry import find_model, require
+from flowchat.engines.watched import WatchedGenerator
 from flowchat.errors import ModelError
 from flowchat.evaluation.served import free_port
 from flowchat.net.openai_stream import stream_chat
@@ -32,15 +33,14 @@ def kill(server: "subprocess.Popen[str]") -> None:
     server.communicate()
 
 
-async def write(engines: Engines) -> str:
-    assert engines.generator
+async def write(generator: WatchedGenerator) -> str:
     messages = [{"role": "user", "content": "Say yes."}]
-    pieces = engines.generator.generate(messages, max_tokens=4, usage=GenerationUsage())
+    pieces = generator.generate(messages, max_tokens=4, usage=GenerationUsage())
     return "".join([piece async for piece in pieces])
 
 
-async def until(engines: Engines, *, works: bool) -> None:
-    while (engines.problem is None) != works:  # noqa: ASYNC110 (a test may poll)
+async def until(generator: WatchedGenerator, *, works: bool) -> None:
+    while (generator.problem is None) != works:  # noqa: ASYNC110 (a test may poll)
         await asyncio.sleep(0.01)
 
 
@@ -48,20 +48,19 @@ async def test_it_is_missed_and_comes_back(models_dir: Path, monkeypatch: pytest
     monkeypatch.setattr(watched, "FIRST_PAUSE_S", 0.1)
     model, port = require(find_model(MODEL), models_dir) / "model.gguf", free_port()
     server = await asyncio.to_thread(start, model, port)
-    settings = Settings(models_dir=models_dir, generator=f"openai:small@http://127.0.0.1:{port}/v1")
-    engines = await asyncio.to_thread(load_engines, settings, stream_chat)
-    looking = asyncio.create_task(engines.look_after())
+    made = OpenAIGenerator("any", f"http://127.0.0.1:{port}/v1", "", stream_chat)
+    generator = WatchedGenerator("any", lambda: made, is_remote=True, problem=None, made=made)
+    looking = asyncio.create_task(generator.look_after())
     try:
-        assert await write(engines)
+        assert await write(generator)
         await asyncio.to_thread(kill, server)
         with pytest.raises(ModelError):
-            await write(engines)
-        await until(engines, works=False)
+            await write(generator)
+        await until(generator, works=False)
         server = await asyncio.to_thread(start, model, port)
-        await until(engines, works=True)
-        assert await write(engines)
+        await until(generator, works=True)
+        assert await write(generator)
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         kill(server)
-        engines.close()
