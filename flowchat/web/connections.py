@@ -146,6 +146,8 @@ class Connection(TCPServer):
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, RawData):
             async with self.send_lock:
+                if self.writer.is_closing():
+                    return  # whoever writes hears of it by `Closed`
                 try:
                     async with asyncio.timeout(WRITE_S):
                         self.writer.write(event.data)
