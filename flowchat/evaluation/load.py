@@ -107,6 +107,7 @@ async def _open_loop(plan: Plan, client: ChatClient) -> list[Timed]:
 
 
 async def ask(client: ChatClient, question: str) -> Timed:
+    """Whatever becomes of it."""
     began = time.perf_counter()
     first_event_s = first_text_s = None
     refusal, tokens_out, code = False, 0, ""
