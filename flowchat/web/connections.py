@@ -89,6 +89,9 @@ class Connection(TCPServer):
         self._reading: asyncio.Task[None] | None = None
         self._abort: asyncio.TimerHandle | None = None
         self._idle_s = HEAD_S
+        # asyncio receives 256 KiB at a time and keeps half as much waiting; Hypercorn passes no other limits on.
+        self.writer.transport.max_size = RECEIVED_BYTES  # type: ignore[attr-defined]
+        self.reader._limit = RECEIVED_BYTES // 2  # type: ignore[attr-defined]
         try:
             async with TaskGroup(self.loop) as task_group:
                 self._task_group = task_group
