@@ -21,6 +21,7 @@ _GROUPS = {
         "admin",
         "operating",
         "limits",
+        "growing",
         "billing",
         "billing-offline",
         "settings",
