@@ -30,7 +30,7 @@ KEEP_ALIVE_S = 75.0  # the same from one request to the next; longer than common
 WRITE_S = 30.0  # of one write, whose reader does not read
 CLOSE_S = 5.0  # for what is left to be read when a connection ends
 LINGER_S = 1.0  # of a connection that is turned away, so that its client gets to read why
-RECEIVED_BYTES = 32 * 1024  # at a time
+RECEIVED_BYTES = 64 * 1024  # at a time
 SEND_BUFFER_BYTES = 128 * 1024  # the kernel's, of a connection; by itself it takes megabytes for a reader that stalls
 
 
