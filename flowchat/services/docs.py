@@ -21,6 +21,7 @@ _GROUPS = {
         "admin",
         "operating",
         "backups",
+        "limits",
         "growing",
         "billing",
         "billing-offline",
