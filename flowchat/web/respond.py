@@ -1,16 +1,17 @@
 """The shapes of responses: problem+json for every error, and the headers that all of them carry."""
 
+import asyncio
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 import msgspec.inspect
-from quart import Quart, Response, current_app, g, render_template, request, send_file
+from quart import Quart, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from flowchat.domain import new_id
@@ -29,6 +30,7 @@ _SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_PIECE_BYTES = 1 << 18
 _HSTS = "max-age=31536000"
 ErrorPage: TypeAlias = Callable[[FlowChatError], Awaitable[Response]]
 
@@ -55,8 +57,19 @@ def json(data: Any, status: int = 200, **headers: str) -> Response:
 
 async def file(path: Path, content_type: str) -> Response:
     """A file to be saved, as it is read: it may be larger than memory."""
-    response = await send_file(path, content_type, as_attachment=True)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        opened = await asyncio.to_thread(path.open, "rb")
+        try:  # Quart's own way leaves it open where a client goes away
+            while piece := await asyncio.to_thread(opened.read, _PIECE_BYTES):
+                yield piece
+        finally:
+            opened.close()
+
+    response = Response(pieces(), content_type=content_type)
     response.timeout = None  # Quart's own would cut a long one
+    response.content_length = path.stat().st_size
+    response.headers["Content-Disposition"] = f"attachment; filename={path.name}"
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
