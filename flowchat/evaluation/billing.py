@@ -102,11 +102,11 @@ async def _run(amounts: Amounts) -> Report:
         async with _bench(Path(folder)) as bench:
             await bench.fail(amounts.faults)
             lives = await _live_and_die(bench, amounts)
-            steps = await _until_reported(bench)
-            storm = await _compared(bench, "killed and failing")
+            steps = await until_reported(bench)
+            storm = await compared(bench, "killed and failing")
             parked, found = await _outage(bench)
-            await _until_reported(bench)
-            after = await _compared(bench, "after 26 h without Stripe")
+            await until_reported(bench)
+            after = await compared(bench, "after 26 h without Stripe")
             await bench.go_on(3600)
             last = await reconcile(bench.app, await actor_for_cli(bench.app.db, None), Reconciling())
             problems = await check(bench.app.db)
@@ -140,7 +140,7 @@ async def _run(amounts: Amounts) -> Report:
 async def _bench(folder: Path) -> AsyncIterator[Bench]:
     """With some tenants that Stripe bills."""
     migrate(folder / "flowchat.db")
-    async with _fake() as fake:
+    async with fake_of_stripe() as fake:
         settings = settings_for(folder, fake.url)
         async with open_database(settings.database_path) as db, connect(settings, TIMEOUT_S) as stripe:
             app = Context(settings=settings, db=db, wake=lambda job_id: None)
@@ -149,7 +149,7 @@ async def _bench(folder: Path) -> AsyncIterator[Bench]:
             for metric in METRICS:
                 await meters.create_meter(stripe, metric)
             for number in range(TENANTS):
-                await _add_tenant(app, stripe, f"shop-{number}")
+                await add_tenant(app, stripe, f"shop-{number}")
             try:
                 yield Bench(app, stripe, fake)
             finally:
@@ -157,7 +157,7 @@ async def _bench(folder: Path) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
-async def _fake() -> AsyncIterator[FakeControl]:
+async def fake_of_stripe() -> AsyncIterator[FakeControl]:
     """`flowchat billing fake` in a process of its own."""
     command = (sys.executable, "-m", "flowchat", "billing", "fake", "--port", "0", "--webhook-url", "")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -172,7 +172,7 @@ async def _fake() -> AsyncIterator[FakeControl]:
         await process.wait()
 
 
-async def _add_tenant(app: Context, stripe: Stripe, slug: str) -> None:
+async def add_tenant(app: Context, stripe: Stripe, slug: str) -> None:
     tenant = await app.db.write(lambda conn: tenants.insert(conn, slug, slug))
     customer = await customers.create(stripe, tenant.id, slug, "")
     plan = await plans.get(app.db, "trial")
@@ -225,7 +225,7 @@ async def _start(bench: Bench, amounts: Amounts, per_s: float) -> asyncio.subpro
     return process
 
 
-async def _until_reported(bench: Bench) -> int:
+async def until_reported(bench: Bench) -> int:
     """Quarters of an hour until nothing is on its way any more; returns how many."""
     await bench.go_on(3600)  # the hour of the last usage is over
     for step in range(MOST_STEPS):
@@ -256,7 +256,7 @@ async def _outage(bench: Bench) -> tuple[int, Reconciliation]:
     return parked, await reconcile(bench.app, actor, Reconciling(apply=True))
 
 
-async def _compared(bench: Bench, when: str) -> list[Measure]:
+async def compared(bench: Bench, when: str) -> list[Measure]:
     """Ledger and meters, to the unit."""
     state = await bench.fake.state()
     ledger = {tenant: sums for tenant, sums in (await usage.billable_sums(bench.app.db)).items() if any(sums)}

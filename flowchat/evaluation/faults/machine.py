@@ -1,0 +1,141 @@
+"""An appliance in a process of its own, on a data folder of its own, that may be killed at any moment."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+
+from flowchat import settings as settings_table
+from flowchat.evaluation.served import free_port
+from flowchat.services import keys
+from flowchat.services.check import check
+from flowchat.services.context import Context
+from flowchat.services.key_requests import NewAdminKey
+from flowchat.services.tenants import actor_for_cli
+from flowchat.settings import Settings
+from flowchat.store.database import Database, open_database
+
+START_TIMEOUT_S = 60
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds from the start of the process: until Python had imported FlowChat, and until it answered."""
+
+    imported_s: float
+    ready_s: float
+
+
+@dataclass(slots=True)
+class Machine:
+    """`admin` is an admin key. `log` gets what the process writes to stderr."""
+
+    folder: Path
+    environ: dict[str, str]
+    log: Path
+    admin: str = ""
+    process: asyncio.subprocess.Process | None = None
+    starts: list[Start] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        return settings_table.load(self.environ)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.environ['FLOWCHAT_PORT']}"
+
+    @property
+    def is_up(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
+    async def start(self, *tracer: str) -> bool:
+        """Whether it got ready. A `tracer` is a command that runs it; the process must stay ours."""
+        began = time.monotonic()
+        command = (*tracer, sys.executable, "-m", "flowchat.evaluation.faults.process")
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *command, env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=log
+            )
+        imported_s = 0.0
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while self.process.stdout and (line := await self.process.stdout.readline()):
+                if line == b"imported\n":
+                    imported_s = time.monotonic() - began
+                elif line.startswith(b"ready "):
+                    self.starts.append(Start(imported_s, time.monotonic() - began))
+                    return True
+        await self.process.wait()
+        return False
+
+    async def kill(self) -> None:
+        """By SIGKILL; fine if it is dead already."""
+        if self.process is None:
+            return
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+        await self.process.communicate()
+
+    def client(self, key: str = "") -> httpx.AsyncClient:
+        """With the admin key unless another one is given."""
+        headers = {"X-FlowChat-Key": key} if key.startswith("kbk_") else {"Authorization": f"Bearer {key or self.admin}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=TIMEOUT_S)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """Beside the process, or without it."""
+        async with open_database(self.settings.database_path) as db:
+            yield db
+
+    async def problems(self) -> list[str]:
+        """What `flowchat check` finds, SQLite's own checks among it."""
+        async with self.database() as db:
+            return await check(db)
+
+
+@asynccontextmanager
+async def machine(parent: Path | None = None, **changes: str) -> AsyncIterator[Machine]:
+    """One that has been started, with an admin key. `changes` are settings; `parent` is where its folder goes."""
+    with TemporaryDirectory(dir=parent) as folder, TemporaryDirectory() as logs:
+        made = Machine(Path(folder) / "data", _environ(Path(folder) / "data", changes), Path(logs) / "log")
+        try:
+            if not await made.start():
+                raise RuntimeError(f"the appliance did not start: {made.log.read_text()[-2000:]}")
+            async with made.database() as db:
+                context = Context(settings=made.settings, db=db, wake=lambda job_id: None)
+                _, made.admin = await keys.create(context, await actor_for_cli(db, None), NewAdminKey())
+            yield made
+        finally:
+            await made.kill()
+
+
+def _environ(folder: Path, changes: Mapping[str, str]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FLOWCHAT_")}
+    ours = {
+        "LOG_LEVEL": "ERROR",
+        "DATA_DIR": str(folder),
+        "PORT": str(free_port()),
+        "EMBEDDER": "words",
+        "GENERATOR": "extractive",
+        "REFUSE_BELOW": "0.3",
+        "ALLOW_PRIVATE_HOSTS": "127.0.0.1",
+        "QUESTIONS_PER_MINUTE": "0",
+        "CALLS_PER_MINUTE": "0",
+        "PARALLEL_ANSWERS": "32",
+        "QUEUED_ANSWERS": "32",
+        **changes,
+    }
+    return inherited | {f"FLOWCHAT_{name}": value for name, value in ours.items()}
+
+
+def slowest(starts: Sequence[Start]) -> float:
+    return max((start.ready_s for start in starts), default=0.0)

@@ -1,0 +1,108 @@
+"""What is done to an appliance that faults happen to: requests over HTTP, and what they were promised."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import httpx
+
+from flowchat.evaluation.faults.machine import Machine
+
+CLEAN = {"busy", "disk_full", "idempotency_outcome_unknown", "idempotency_in_flight", "job_active", "not_found"}
+POLL_S = 0.05
+
+
+@dataclass(slots=True)
+class Tally:
+    """`acknowledged`: writes that were answered with success. `refused`: by the codes of those that were not.
+
+    `unclean`: answers that no client should get.
+    """
+
+    acknowledged: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    unclean: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Wrong:
+    """What is not as it should be, one text each."""
+
+    lost: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    half: list[str] = field(default_factory=list)
+
+    def add(self, other: "Wrong") -> None:
+        self.lost += other.lost
+        self.twice += other.twice
+        self.half += other.half
+
+
+class Work(Protocol):
+    """One kind of it, on one machine. `environ` has settings that it needs."""
+
+    tally: Tally
+
+    async def prepare(self, machine: Machine) -> None:
+        """Once, before any fault."""
+
+    async def labour(self, machine: Machine) -> None:
+        """Until the machine is gone, or this is cancelled."""
+
+    async def compare(self, machine: Machine) -> Wrong:
+        """What was promised with what is there. At any moment at which nobody labours."""
+
+    async def finish(self, machine: Machine) -> Wrong:
+        """The same once all that was begun has ended. The machine is up."""
+
+
+MakeWork = Callable[[], AbstractAsyncContextManager[tuple[Work, dict[str, str]]]]  # with the settings that it needs
+
+
+async def sent(tally: Tally, request: Awaitable[httpx.Response]) -> httpx.Response | None:
+    """An answer that says that it was done; None where it says that it was not. Raises httpx.TransportError."""
+    response = await request
+    if response.is_success:
+        return response
+    code = _code(response)
+    (tally.refused if code in CLEAN else tally.unclean)[code] += 1
+    return None
+
+
+def _code(response: httpx.Response) -> str:
+    try:
+        problem: dict[str, Any] = response.json()
+    except ValueError:
+        return f"{response.status_code} without a problem"
+    return str(problem.get("code"))
+
+
+async def until_gone(*loops: Callable[[], Awaitable[None]]) -> None:
+    """Run these again and again, side by side, each until its connection breaks."""
+
+    async def again(work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            while True:
+                await work()
+        except httpx.TransportError:
+            pass
+
+    await asyncio.gather(*(again(work) for work in loops))
+
+
+async def until_idle(client: httpx.AsyncClient) -> None:
+    """Until no job waits or runs."""
+    for status in ("queued", "running"):
+        while (await client.get("/v1/jobs", params={"status": status})).json()["data"]:
+            await asyncio.sleep(POLL_S)
+
+
+async def create(client: httpx.AsyncClient, path: str, **fields: Any) -> dict[str, Any]:
+    """What a POST answers, which must be a success."""
+    response = await client.post(path, json=fields)
+    response.raise_for_status()
+    made: dict[str, Any] = response.json()
+    return made
