@@ -87,7 +87,9 @@ class Machine:
 
     def client(self, key: str = "") -> httpx.AsyncClient:
         """With the admin key unless another one is given."""
-        headers = {"X-FlowChat-Key": key} if key.startswith("kbk_") else {"Authorization": f"Bearer {key or self.admin}"}
+        headers = (
+            {"X-FlowChat-Key": key} if key.startswith("kbk_") else {"Authorization": f"Bearer {key or self.admin}"}
+        )
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=TIMEOUT_S)
 
     @asynccontextmanager
