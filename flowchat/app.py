@@ -17,6 +17,7 @@ from typing import IO
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
+from flowchat import durable
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.errors import Conflict, FlowChatError
@@ -81,7 +82,7 @@ class Holder:
 @contextmanager
 def holding(data_dir: Path, url: str = "") -> Iterator[None]:
     """Hold the data folder, which is made if missing, for this process alone. Raises Conflict `folder_in_use`."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(data_dir)
     with (data_dir / LOCK_FILE).open("a+") as file:
         if not _lock(file):
             other = _told_by(file.name)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from flowchat import durable
 from flowchat.domain import Actor, now
 from flowchat.store import audit_log, revocations
 from flowchat.store.database import Connection, Database
@@ -103,6 +104,8 @@ class Revocations:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if not size:
+            durable.sync(self._path.parent)
 
     def _news(self) -> list[_Line]:
         """The whole lines of the log since the last call."""

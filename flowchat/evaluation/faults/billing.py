@@ -4,18 +4,18 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from itertools import count
-
-import httpx
 
 from flowchat.billing import METRICS
 from flowchat.domain import Actor
 from flowchat.evaluation.billing import Bench, add_tenant, compared, fake_of_stripe, until_reported
 from flowchat.evaluation.billing_process import API_KEY, TIMEOUT_S
 from flowchat.evaluation.faults.machine import Machine
-from flowchat.evaluation.faults.work import Tally, Wrong, create, sent, until_gone, until_idle
+from flowchat.evaluation.faults.work import Tally, Wrong, create, done, sent, until_gone, until_idle
 from flowchat.evaluation.simulated_time import run_ahead
+from flowchat.net.rest import Rest
 from flowchat.net.stripe_api import meters
 from flowchat.net.stripe_api.client import connect
 from flowchat.net.stripe_api.fake import FakeControl
@@ -64,7 +64,7 @@ class Billing:
             async with machine.client(admin) as client:
                 await create(client, "/v1/sources", slug="shop")
                 file = {"file": ("shop.md", TEXT, "text/markdown")}
-                (await client.post("/v1/sources/shop/documents", files=file)).raise_for_status()
+                done(await client.post("/v1/sources/shop/documents", files=file))
                 await until_idle(client)
                 self._widgets.append((await create(client, "/v1/keys", type="widget"))["key"])
         await self._fake.tell(
@@ -72,15 +72,14 @@ class Billing:
         )
 
     async def labour(self, machine: Machine) -> None:
-        clients = [machine.client(key) for key in self._widgets]
         try:
-            await until_gone(*[lambda client=client: self._ask(client) for client in clients])
+            async with AsyncExitStack() as stack:
+                clients = [await stack.enter_async_context(machine.client(key)) for key in self._widgets]
+                await until_gone(*(partial(self._ask, client) for client in clients))
         finally:
-            for client in clients:
-                await client.aclose()
             await self._go_on(machine)
 
-    async def _ask(self, client: httpx.AsyncClient) -> None:
+    async def _ask(self, client: Rest) -> None:
         number = next(self._numbers)
         body = {"query": f"{QUESTIONS[number % len(QUESTIONS)]} ({number % 20})"}
         headers = {"Accept": "application/json"}

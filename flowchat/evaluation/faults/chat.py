@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
 
-import httpx
-
 from flowchat.evaluation.faults.machine import Machine
 from flowchat.evaluation.faults.work import Tally, Wrong, create, sent, until_gone, until_idle
+from flowchat.net.rest import Rest
 from flowchat.services.revocations import LOG_FILE
 from flowchat.store import keys, present
 
@@ -45,7 +44,7 @@ class Chatting:
         async with machine.client(self._widget) as visitor, machine.client() as admin:
             await until_gone(*[lambda: self._ask(visitor)] * VISITORS, lambda: self._make_and_revoke(admin))
 
-    async def _ask(self, client: httpx.AsyncClient) -> None:
+    async def _ask(self, client: Rest) -> None:
         number = next(self._numbers)
         accept = "text/event-stream" if number % 2 else "application/json"
         body = {"query": f"{QUESTIONS[number % len(QUESTIONS)]} ({number % 50})"}
@@ -66,7 +65,7 @@ class Chatting:
                 self._feedback.add(given.json()["id"])
                 self.tally.acknowledged += 1
 
-    async def _make_and_revoke(self, client: httpx.AsyncClient) -> None:
+    async def _make_and_revoke(self, client: Rest) -> None:
         made = await sent(self.tally, client.post("/v1/keys", json={"type": "widget"}))
         if made is None:
             return
@@ -91,7 +90,7 @@ class Chatting:
         wrong = await self.compare(machine)
         for ident, key in list(self._revoked.items())[-10:]:
             async with machine.client(key) as client:
-                if (await client.get("/v1/widget")).status_code != httpx.codes.UNAUTHORIZED:
+                if (await client.get("/v1/widget")).status != 401:
                     wrong.lost.append(f"{ident} was revoked, and is taken")
         return wrong
 

@@ -4,11 +4,10 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import httpx
-
 from flowchat.evaluation.faults.machine import Machine
 from flowchat.evaluation.faults.work import Tally, Wrong, create, sent, until_gone, until_idle
 from flowchat.evaluation.local_site import NOT_FOUND, Response, local_site, page
+from flowchat.net.rest import Rest
 from flowchat.store import chunks, pages, present, versions
 
 PAGES = 60
@@ -49,7 +48,7 @@ class Crawling:
         async with machine.client() as client:
             await until_gone(lambda: self._crawl(client))
 
-    async def _crawl(self, client: httpx.AsyncClient) -> None:
+    async def _crawl(self, client: Rest) -> None:
         await self._until_over(client)  # one that was begun before
         self.edition += 1
         job = await sent(self.tally, client.post("/v1/sources/items/recrawl"))
@@ -58,9 +57,9 @@ class Crawling:
             self.tally.acknowledged += 1
         await self._until_over(client)
 
-    async def _until_over(self, client: httpx.AsyncClient) -> None:
+    async def _until_over(self, client: Rest) -> None:
         await until_idle(client)
-        listed = (await client.get("/v1/sources/items/versions", params={"limit": 100})).json()["data"]
+        listed = (await client.get("/v1/sources/items/versions", limit=100)).json()["data"]
         self._seen = max([self._seen, *(entry["number"] for entry in listed if entry["status"] == "live")])
 
     async def compare(self, machine: Machine) -> Wrong:
@@ -92,11 +91,11 @@ class Crawling:
         return wrong
 
 
-async def _events(client: httpx.AsyncClient) -> list[dict[str, dict[str, str]]]:
+async def _events(client: Rest) -> list[dict[str, dict[str, str]]]:
     found: list[dict[str, dict[str, str]]] = []
     after: dict[str, str] = {}
     while True:
-        listed = (await client.get("/v1/events", params={"type": "version.indexed", "limit": "100", **after})).json()
+        listed = (await client.get("/v1/events", type="version.indexed", limit=100, **after)).json()
         found += listed["data"]
         if not listed["has_more"]:
             return found

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
-
 from flowchat.evaluation.faults.machine import Machine
 from flowchat.evaluation.faults.work import Tally, Wrong, create, sent, until_gone, until_idle
+from flowchat.net.rest import Rest
 from flowchat.store import chunks, documents, pages, present, versions
 
 MOST = 30  # documents at a time
@@ -42,7 +41,7 @@ class Indexing:
         async with machine.client() as client:
             await until_gone(lambda: self._upload(client) if len(self._kept) < MOST else self._delete(client))
 
-    async def _upload(self, client: httpx.AsyncClient) -> None:
+    async def _upload(self, client: Rest) -> None:
         if self._unanswered is None:
             self._number += 1
             self._unanswered = self._number
@@ -65,7 +64,7 @@ class Indexing:
             self._kept[made.json()["documents"][0]["id"]] = number
             self.tally.acknowledged += 1
 
-    async def _delete(self, client: httpx.AsyncClient) -> None:
+    async def _delete(self, client: Rest) -> None:
         ident = self._chance.choice(list(self._kept))
         del self._kept[ident]  # nobody knows until it is answered
         if await sent(self.tally, client.delete(f"{UPLOAD}/{ident}")) is not None:

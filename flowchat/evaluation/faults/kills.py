@@ -27,7 +27,7 @@ async def run(works: Sequence[str], kills: int) -> Report:
 
 async def _kill(name: str, kills: int) -> Outcome:
     chance = random.Random(f"{SEED} {name}")  # noqa: S311 (no secret)
-    async with WORKS[name]() as (work, environ), machine(**environ) as under:
+    async with WORKS[name]() as (work, environ), machine(environ) as under:
         await work.prepare(under)
         outcome = Outcome(name, kills, work.tally, under.starts)
         under.starts.clear()

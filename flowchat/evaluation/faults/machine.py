@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
 from flowchat import settings as settings_table
 from flowchat.evaluation.served import free_port
+from flowchat.net.rest import Rest
 from flowchat.services import keys
 from flowchat.services.check import check
 from flowchat.services.context import Context
@@ -24,7 +23,6 @@ from flowchat.settings import Settings
 from flowchat.store.database import Database, open_database
 
 START_TIMEOUT_S = 60
-TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,7 @@ class Machine:
     log: Path
     admin: str = ""
     process: asyncio.subprocess.Process | None = None
+    tracer: asyncio.subprocess.Process | None = None
     starts: list[Start] = field(default_factory=list)
 
     @property
@@ -77,6 +76,21 @@ class Machine:
         await self.process.wait()
         return False
 
+    async def traced(self, *tracer: str) -> None:
+        """By that command from now on, without its -D."""
+        command = [part for part in tracer if part != "-D"]
+        with self.log.open("ab") as log:
+            self.tracer = await asyncio.create_subprocess_exec(
+                *command, "-p", str(self.process and self.process.pid), stderr=log
+            )
+
+    async def let_be(self) -> None:
+        """By what has traced it."""
+        if self.tracer is not None and self.tracer.returncode is None:
+            self.tracer.send_signal(signal.SIGTERM)
+            await self.tracer.wait()
+        self.tracer = None
+
     async def kill(self) -> None:
         """By SIGKILL; fine if it is dead already."""
         if self.process is None:
@@ -84,13 +98,14 @@ class Machine:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGKILL)
         await self.process.communicate()
+        await self.let_be()
 
-    def client(self, key: str = "") -> httpx.AsyncClient:
+    def client(self, key: str = "") -> Rest:
         """With the admin key unless another one is given."""
         headers = (
             {"X-FlowChat-Key": key} if key.startswith("kbk_") else {"Authorization": f"Bearer {key or self.admin}"}
         )
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=TIMEOUT_S)
+        return Rest(self.url, headers)
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
@@ -105,7 +120,7 @@ class Machine:
 
 
 @asynccontextmanager
-async def machine(parent: Path | None = None, **changes: str) -> AsyncIterator[Machine]:
+async def machine(changes: Mapping[str, str], parent: Path | None = None) -> AsyncIterator[Machine]:
     """One that has been started, with an admin key. `changes` are settings; `parent` is where its folder goes."""
     with TemporaryDirectory(dir=parent) as folder, TemporaryDirectory() as logs:
         made = Machine(Path(folder) / "data", _environ(Path(folder) / "data", changes), Path(logs) / "log")

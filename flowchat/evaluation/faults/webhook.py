@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
-
 from flowchat.evaluation.faults.machine import Machine
-from flowchat.evaluation.faults.work import POLL_S, Tally, Wrong, create, sent, until_gone
+from flowchat.evaluation.faults.work import Tally, Wrong, create, sent, until_empty, until_gone
+from flowchat.net.rest import Rest
 from flowchat.store import present
 
 PATHS = ("/a", "/b")
@@ -73,7 +72,7 @@ class Delivering:
         async with machine.client() as client:
             await until_gone(*[lambda: self._ping(client)] * PINGERS)
 
-    async def _ping(self, client: httpx.AsyncClient) -> None:
+    async def _ping(self, client: Rest) -> None:
         place = self._asked % len(PATHS)
         self._asked += 1
         made = await sent(self.tally, client.post(f"/v1/webhooks/{self._endpoints[place]}/ping"))
@@ -89,9 +88,7 @@ class Delivering:
     async def finish(self, machine: Machine) -> Wrong:
         async with machine.client() as client:
             for endpoint in self._endpoints:
-                pending = {"status": "pending", "limit": 1}
-                while (await client.get(f"/v1/webhooks/{endpoint}/deliveries", params=pending)).json()["data"]:
-                    await asyncio.sleep(POLL_S)
+                await until_empty(client, f"/v1/webhooks/{endpoint}/deliveries", "pending")
         wrong = await self.compare(machine)
         wrong.lost += [event for path, event in self._promised.values() if not self.sink.accepted[path, event]]
         pings = len({event for _, event in self.sink.accepted})

@@ -7,9 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import httpx
-
 from flowchat.evaluation.faults.machine import Machine
+from flowchat.net.rest import Reply, Rest, Unreachable
 
 CLEAN = {"busy", "disk_full", "idempotency_outcome_unknown", "idempotency_in_flight", "job_active", "not_found"}
 POLL_S = 0.05
@@ -62,8 +61,8 @@ class Work(Protocol):
 MakeWork = Callable[[], AbstractAsyncContextManager[tuple[Work, dict[str, str]]]]  # with the settings that it needs
 
 
-async def sent(tally: Tally, request: Awaitable[httpx.Response]) -> httpx.Response | None:
-    """An answer that says that it was done; None where it says that it was not. Raises httpx.TransportError."""
+async def sent(tally: Tally, request: Awaitable[Reply]) -> Reply | None:
+    """An answer that says that it was done; None where it says that it was not. Raises Unreachable."""
     response = await request
     if response.is_success:
         return response
@@ -72,11 +71,11 @@ async def sent(tally: Tally, request: Awaitable[httpx.Response]) -> httpx.Respon
     return None
 
 
-def _code(response: httpx.Response) -> str:
+def _code(response: Reply) -> str:
     try:
         problem: dict[str, Any] = response.json()
     except ValueError:
-        return f"{response.status_code} without a problem"
+        return f"{response.status} without a problem"
     return str(problem.get("code"))
 
 
@@ -87,22 +86,32 @@ async def until_gone(*loops: Callable[[], Awaitable[None]]) -> None:
         try:
             while True:
                 await work()
-        except httpx.TransportError:
+        except Unreachable:
             pass
 
     await asyncio.gather(*(again(work) for work in loops))
 
 
-async def until_idle(client: httpx.AsyncClient) -> None:
+async def until_idle(client: Rest) -> None:
     """Until no job waits or runs."""
     for status in ("queued", "running"):
-        while (await client.get("/v1/jobs", params={"status": status})).json()["data"]:
-            await asyncio.sleep(POLL_S)
+        await until_empty(client, "/v1/jobs", status)
 
 
-async def create(client: httpx.AsyncClient, path: str, **fields: Any) -> dict[str, Any]:
+async def until_empty(client: Rest, path: str, status: str) -> None:
+    """Until a list has nothing with that status."""
+    while (await client.get(path, status=status, limit=1)).json()["data"]:  # noqa: ASYNC110
+        await asyncio.sleep(POLL_S)
+
+
+async def create(client: Rest, path: str, **fields: Any) -> dict[str, Any]:
     """What a POST answers, which must be a success."""
-    response = await client.post(path, json=fields)
-    response.raise_for_status()
-    made: dict[str, Any] = response.json()
+    return done(await client.post(path, json=fields))
+
+
+def done(reply: Reply) -> dict[str, Any]:
+    """What an answer says, which must be a success."""
+    if not reply.is_success:
+        raise RuntimeError(f"{reply.status}: {reply.text[:500]}")
+    made: dict[str, Any] = reply.json()
     return made
