@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flowchat.domain import Job, JobProgress, JobStatus, Source, Version, now
-from flowchat.errors import FlowChatError
+from flowchat.errors import DiskFull, FlowChatError
 from flowchat.ingest import disposal, ending, pipeline
 from flowchat.ingest.site import SiteFault
 from flowchat.net.fetch import Fetcher
@@ -72,13 +72,20 @@ async def run(app: Appliance, job_id: str) -> None:
 
     When the appliance stops, or this task is cancelled, the job is queued again and goes on where it was.
     """
-    lease = await _claim(app, job_id)
+    try:
+        lease = await _claim(app, job_id)
+    except DiskFull as full:
+        log.error("job %s waits: %s", job_id, full.message)
+        return
     if lease is None:
         return
-    async with _net(app.settings) as net:
-        await _do(app, lease, net)
-    if lease.lost_by != "stop":
-        await dispose(app)
+    try:
+        async with _net(app.settings) as net:
+            await _do(app, lease, net)
+        if lease.lost_by != "stop":
+            await dispose(app)
+    except DiskFull as full:
+        log.error("job %s waits for its lease to end: %s", job_id, full.message)
 
 
 @asynccontextmanager
@@ -110,6 +117,9 @@ async def _do(app: Appliance, lease: _Lease, net: _Net) -> None:
         await _let_go(app, lease)
     except SiteFault as error:
         await _end(app, lease, "failed", error.message, is_fetched=False)
+    except DiskFull as full:
+        log.error("job %s goes on when there is room again: %s", lease.job.id, full.message)
+        await app.db.write(lambda conn: jobs.release(conn, lease.job.id, lease.owner, is_interrupted=False))
     except FlowChatError as error:
         await _end(app, lease, "failed", error.message, is_fetched=lease.is_fetched)
     except Exception:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import sqlite_vec
 
-from flowchat.errors import FlowChatError
+from flowchat.errors import DiskFull, FlowChatError
 
 T = TypeVar("T")
 READERS = 3
@@ -32,19 +32,26 @@ _PRAGMAS = (
     "temp_store = memory",
 )
 
+# SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log, which readers need, too.
+_NO_ROOM = {13, 4874}
+
 Row = sqlite3.Row
 Connection = sqlite3.Connection
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode with vectors loaded and the pragmas every connection has."""
+    """A connection in autocommit mode with vectors loaded and the pragmas every connection has.
+
+    Raises DiskFull.
+    """
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.enable_load_extension(True)
     sqlite_vec.load(connection)
     connection.enable_load_extension(False)
-    for pragma in _PRAGMAS:
-        connection.execute(f"pragma {pragma}")
+    with _disk_full_explained():
+        for pragma in _PRAGMAS:
+            connection.execute(f"pragma {pragma}")
     return connection
 
 
@@ -60,7 +67,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
 
     async def write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
-        """Run the function in one transaction: committed if it returns, rolled back if it raises."""
+        """Run the function in one transaction: committed if it returns, rolled back if it raises. Raises DiskFull."""
         future = self._thread.submit(self._run, transaction)
         return await asyncio.shield(asyncio.wrap_future(future))
 
@@ -79,7 +86,7 @@ class Database:
             raise
 
     async def _read(self, sql: str, parameters: tuple[Any, ...]) -> list[sqlite3.Row]:
-        with self._least_busy() as reader:
+        with self._least_busy() as reader, _disk_full_explained():
             return list(await reader.execute_fetchall(sql, parameters))  # one way to its thread and back, not three
 
     @contextmanager
@@ -111,16 +118,27 @@ class Database:
 
 
 def run_transaction(connection: sqlite3.Connection, transaction: Callable[[sqlite3.Connection], T]) -> T:
-    """`begin immediate`, the function, `commit`; `rollback` if it raises."""
-    connection.execute("begin immediate")
+    """`begin immediate`, the function, `commit`; `rollback` if it raises. Raises DiskFull."""
+    with _disk_full_explained():
+        connection.execute("begin immediate")
+        try:
+            result = transaction(connection)
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+        return result
+
+
+@contextmanager
+def _disk_full_explained() -> Iterator[None]:
     try:
-        result = transaction(connection)
-        connection.execute("commit")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("rollback")
-        raise
-    return result
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in _NO_ROOM:
+            raise
+        raise DiskFull from error
 
 
 def _integrity_faults(path: Path) -> list[str]:

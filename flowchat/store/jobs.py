@@ -53,12 +53,12 @@ def renew(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
     return renewed.rowcount == 1
 
 
-def release(conn: sqlite3.Connection, job_id: str, owner: str) -> None:
-    """Give a job back that goes on after a restart."""
+def release(conn: sqlite3.Connection, job_id: str, owner: str, *, is_interrupted: bool = True) -> None:
+    """Give a job back that goes on later. `is_interrupted`: that is an interruption that counts."""
     conn.execute(
-        "update jobs set status = 'queued', lease_owner = null, lease_until = null, reserved_pages = null"
-        " where id = ? and lease_owner = ? and status = 'running'",
-        (job_id, owner),
+        "update jobs set status = 'queued', attempts = attempts - ?, lease_owner = null, lease_until = null,"
+        " reserved_pages = null where id = ? and lease_owner = ? and status = 'running'",
+        (int(not is_interrupted), job_id, owner),
     )
 
 

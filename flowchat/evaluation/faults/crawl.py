@@ -59,8 +59,9 @@ class Crawling:
 
     async def _until_over(self, client: Rest) -> None:
         await until_idle(client)
-        listed = (await client.get("/v1/sources/items/versions", limit=100)).json()["data"]
-        self._seen = max([self._seen, *(entry["number"] for entry in listed if entry["status"] == "live")])
+        listed = await sent(self.tally, client.get("/v1/sources/items/versions", limit=100))
+        versions = listed.json()["data"] if listed is not None else []
+        self._seen = max([self._seen, *(entry["number"] for entry in versions if entry["status"] == "live")])
 
     async def compare(self, machine: Machine) -> Wrong:
         wrong = Wrong()

@@ -68,6 +68,7 @@ async def sent(tally: Tally, request: Awaitable[Reply]) -> Reply | None:
         return response
     code = _code(response)
     (tally.refused if code in CLEAN else tally.unclean)[code] += 1
+    await asyncio.sleep(POLL_S)
     return None
 
 
@@ -100,7 +101,10 @@ async def until_idle(client: Rest) -> None:
 
 async def until_empty(client: Rest, path: str, status: str) -> None:
     """Until a list has nothing with that status."""
-    while (await client.get(path, status=status, limit=1)).json()["data"]:  # noqa: ASYNC110
+    while True:
+        reply = await client.get(path, status=status, limit=1)
+        if reply.is_success and not reply.json()["data"]:
+            return
         await asyncio.sleep(POLL_S)
 
 
