@@ -36,6 +36,7 @@ from flowchat.services import (
     retention,
     sessions,
     startup,
+    stranded,
     stripe_inbox,
     stripe_sync,
     tenants,
@@ -60,6 +61,7 @@ DISPOSE_S = 15.0  # what is left of old versions and revoked sources goes within
 DELETE_OLD_S = 3600.0
 ERASE_CLOSED_S = 60.0
 WARN_S = 60.0
+FREE_S = 60.0
 LOOK_UP_S = 24 * 3600.0
 KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
 LIVE_TIMEOUT_S = 30.0
@@ -269,6 +271,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: sessions.delete_old(app))),
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: curated_answers.embed_again(app))),
             asyncio.create_task(again_and_again(WARN_S, lambda: quota_warnings.warn(app))),
+            asyncio.create_task(again_and_again(FREE_S, lambda: stranded.free(app))),
             asyncio.create_task(again_and_again(ERASE_CLOSED_S, lambda: tenants.erase_closed(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),

@@ -229,7 +229,7 @@ async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> Non
 
 async def _look_at_job(app: Appliance, lease: _Lease) -> None:
     is_held, is_canceled, until = await jobs.hold(app.db, lease.job.id, lease.owner)
-    if is_held and until < now(jobs.LEASE_S - RENEW_S):
+    if is_held and not now(jobs.LEASE_S - RENEW_S) <= until <= now(jobs.LEASE_S):  # longer: the clock went back
         is_held = await app.db.write(lambda conn: jobs.renew(conn, lease.job.id, lease.owner))
     if not is_held:
         lease.lost_by = "taken"
