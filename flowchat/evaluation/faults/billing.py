@@ -86,7 +86,7 @@ class Billing:
         answer = await sent(self.tally, client.post("/v1/chat", json=body, headers=headers))
         if answer is not None:
             self._messages.add(answer.json()["message_id"])
-            self.tally.acknowledged += 1
+            self.tally.promise("messages", answer.json()["message_id"])
 
     async def _go_on(self, machine: Machine) -> None:
         """The next life is later: hours have ended, and are reported."""

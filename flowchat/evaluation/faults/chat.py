@@ -28,7 +28,7 @@ class Chatting:
         self.tally = Tally()
         self._numbers = count()
         self._widget = ""
-        self._messages: dict[str, bool] = {}  # {id: whether it is a refusal}
+        self._messages: set[str] = set()
         self._feedback: set[str] = set()
         self._made: set[str] = set()
         self._revoked: dict[str, str] = {}  # {id: key}
@@ -52,8 +52,8 @@ class Chatting:
         answer = response and (done_of(response.text, self.tally) if number % 2 else response.json())
         if not answer:
             return
-        self._messages[answer["message_id"]] = answer["refusal"]
-        self.tally.acknowledged += 1
+        self._messages.add(answer["message_id"])
+        self.tally.promise("messages", answer["message_id"])
         if number % 3 == 0:
             told = {
                 "message_id": answer["message_id"],
@@ -63,7 +63,7 @@ class Chatting:
             given = await sent(self.tally, client.post("/v1/feedback", json=told))
             if given is not None:
                 self._feedback.add(given.json()["id"])
-                self.tally.acknowledged += 1
+                self.tally.promise("feedback", given.json()["id"])
 
     async def _make_and_revoke(self, client: Rest) -> None:
         made = await sent(self.tally, client.post("/v1/keys", json={"type": "widget"}))
@@ -71,9 +71,10 @@ class Chatting:
             return
         key = made.json()
         self._made.add(key["id"])
+        self.tally.promise("keys", key["id"])
         if await sent(self.tally, client.post(f"/v1/keys/{key['id']}/revoke")) is not None:
             self._revoked[key["id"]] = key["key"]
-            self.tally.acknowledged += 2
+            self.tally.promise("revoked_keys", key["id"])
 
     async def compare(self, machine: Machine) -> Wrong:
         wrong = Wrong()

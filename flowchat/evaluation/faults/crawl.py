@@ -54,7 +54,7 @@ class Crawling:
         job = await sent(self.tally, client.post("/v1/sources/items/recrawl"))
         if job is not None:
             self._jobs.add(job.json()["id"])
-            self.tally.acknowledged += 1
+            self.tally.promise("jobs", job.json()["id"])
         await self._until_over(client)
 
     async def _until_over(self, client: Rest) -> None:

@@ -61,15 +61,16 @@ class Indexing:
         )
         self._unanswered = None
         if made is not None:
-            self._kept[made.json()["documents"][0]["id"]] = number
-            self.tally.acknowledged += 1
+            ident = made.json()["documents"][0]["id"]
+            self._kept[ident] = number
+            self.tally.promise("documents", ident)
 
     async def _delete(self, client: Rest) -> None:
         ident = self._chance.choice(list(self._kept))
         del self._kept[ident]  # nobody knows until it is answered
+        self.tally.withdraw(ident)
         if await sent(self.tally, client.delete(f"{UPLOAD}/{ident}")) is not None:
             self._gone.add(ident)
-            self.tally.acknowledged += 1
 
     async def compare(self, machine: Machine) -> Wrong:
         wrong = Wrong()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -14,15 +15,12 @@ from tempfile import TemporaryDirectory
 from flowchat import settings as settings_table
 from flowchat.evaluation.served import free_port
 from flowchat.net.rest import Rest
-from flowchat.services import keys
 from flowchat.services.check import check
-from flowchat.services.context import Context
-from flowchat.services.key_requests import NewAdminKey
-from flowchat.services.tenants import actor_for_cli
 from flowchat.settings import Settings
 from flowchat.store.database import Database, open_database
 
 START_TIMEOUT_S = 60
+_ADMIN_KEY = re.compile(rb"\bfca_\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Start:
 
 @dataclass(slots=True)
 class Machine:
-    """`admin` is an admin key. `log` gets what the process writes to stderr."""
+    """`admin` is the first admin key, which it tells at its first start. `log` gets what it writes to stderr."""
 
     folder: Path
     environ: dict[str, str]
@@ -70,6 +68,8 @@ class Machine:
             while self.process.stdout and (line := await self.process.stdout.readline()):
                 if line == b"imported\n":
                     imported_s = time.monotonic() - began
+                elif found := _ADMIN_KEY.search(line):
+                    self.admin = found[0].decode()
                 elif line.startswith(b"ready "):
                     self.starts.append(Start(imported_s, time.monotonic() - began))
                     return True
@@ -120,19 +120,23 @@ class Machine:
 
 
 @asynccontextmanager
-async def machine(changes: Mapping[str, str], parent: Path | None = None) -> AsyncIterator[Machine]:
-    """One that has been started, with an admin key. `changes` are settings; `parent` is where its folder goes."""
+async def unstarted(changes: Mapping[str, str], parent: Path | None = None) -> AsyncIterator[Machine]:
+    """With an empty folder, in `parent`. `changes` are settings."""
     with TemporaryDirectory(dir=parent) as folder, TemporaryDirectory() as logs:
         made = Machine(Path(folder) / "data", _environ(Path(folder) / "data", changes), Path(logs) / "log")
         try:
-            if not await made.start():
-                raise RuntimeError(f"the appliance did not start: {made.log.read_text()[-2000:]}")
-            async with made.database() as db:
-                context = Context(settings=made.settings, db=db, wake=lambda job_id: None)
-                _, made.admin = await keys.create(context, await actor_for_cli(db, None), NewAdminKey())
             yield made
         finally:
             await made.kill()
+
+
+@asynccontextmanager
+async def machine(changes: Mapping[str, str], parent: Path | None = None) -> AsyncIterator[Machine]:
+    """One that has been started."""
+    async with unstarted(changes, parent) as made:
+        if not await made.start():
+            raise RuntimeError(f"the appliance did not start: {made.log.read_text()[-2000:]}")
+        yield made
 
 
 def _environ(folder: Path, changes: Mapping[str, str]) -> dict[str, str]:

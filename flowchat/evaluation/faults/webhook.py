@@ -79,7 +79,7 @@ class Delivering:
         if made is not None:
             delivery = made.json()
             self._promised[delivery["id"]] = (PATHS[place], delivery["event"]["id"])
-            self.tally.acknowledged += 1
+            self.tally.promise("deliveries", delivery["id"])
 
     async def compare(self, machine: Machine) -> Wrong:
         async with machine.database() as db:

@@ -1,6 +1,8 @@
 """What is done to an appliance that faults happen to: requests over HTTP, and what they were promised."""
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,6 +11,7 @@ from typing import Any, Protocol
 
 from flowchat.evaluation.faults.machine import Machine
 from flowchat.net.rest import Reply, Rest, Unreachable
+from flowchat.store import present
 
 CLEAN = {"busy", "disk_full", "idempotency_outcome_unknown", "idempotency_in_flight", "job_active", "not_found"}
 POLL_S = 0.05
@@ -16,14 +19,35 @@ POLL_S = 0.05
 
 @dataclass(slots=True)
 class Tally:
-    """`acknowledged`: writes that were answered with success. `refused`: by the codes of those that were not.
+    """`promises`: writes that were answered with success. `refused`: by the codes of those that were not.
 
     `unclean`: answers that no client should get.
     """
 
-    acknowledged: int = 0
+    promises: list[tuple[float, present.Table, str]] = field(default_factory=list)  # (when, table, id)
+    withdrawn: dict[str, float] = field(default_factory=dict)  # {id: when it was asked to go}
     refused: Counter[str] = field(default_factory=Counter)
     unclean: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def acknowledged(self) -> int:
+        return len(self.promises)
+
+    def promise(self, table: present.Table, ident: str) -> None:
+        """There is such a row now."""
+        self.promises.append((time.time(), table, ident))
+
+    def withdraw(self, ident: str) -> None:
+        """From now on it may be gone."""
+        self.withdrawn[ident] = time.time()
+
+    def promised(self, at: float) -> Counter[tuple[present.Table, str]]:
+        """What should have been there at that moment."""
+        return Counter(
+            (table, ident)
+            for when, table, ident in self.promises
+            if when < at and self.withdrawn.get(ident, math.inf) >= at
+        )
 
 
 @dataclass(slots=True)
