@@ -118,9 +118,12 @@ async def until_gone(*loops: Callable[[], Awaitable[None]]) -> None:
 
 
 async def until_idle(client: Rest) -> None:
-    """Until no job waits or runs."""
-    for status in ("queued", "running"):
-        await until_empty(client, "/v1/jobs", status)
+    """Until no job waits or runs: in one look, for a job may come from the one to the other and back."""
+    while True:
+        reply = await client.get("/v1/jobs", limit=100)
+        if reply.is_success and not any(job["status"] in ("queued", "running") for job in reply.json()["data"]):
+            return
+        await asyncio.sleep(POLL_S)
 
 
 async def until_empty(client: Rest, path: str, status: str) -> None:
