@@ -136,7 +136,8 @@ def _disk_full_explained() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode not in _NO_ROOM:
+        # Of virtual tables' errors only the text says so.
+        if error.sqlite_errorcode not in _NO_ROOM and "disk is full" not in str(error):
             raise
         raise DiskFull from error
 

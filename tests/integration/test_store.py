@@ -290,3 +290,19 @@ async def test_check_sees_what_sqlite_does_not(tmp_path: Path) -> None:
             assert any(problem.startswith(told) for problem in await check(app.db)), told
         await app.db.write(lambda conn: chunks.delete_batch(conn, seq, 100))
         assert await count(app.db, "vectors_64") == 0
+
+
+async def test_a_check_beside_a_writer_finds_no_fault(tmp_path: Path) -> None:
+    """A reader that has searched remembers the segments of the full-text index, which the writer goes on to merge."""
+    migrate(tmp_path / "flowchat.db")
+    async with open_database(tmp_path / "flowchat.db") as db:
+        for number in range(40):
+            await db.write(
+                lambda conn, number=number: conn.execute(
+                    "insert into chunks_fts (rowid, version, title, headings, text) values (?, 'v1', '', '', ?)",
+                    (number + 1, f"word{number}"),
+                )
+            )
+            for _ in range(3):  # each reader
+                await db.rows("select rowid from chunks_fts where chunks_fts match 'word1'")
+            assert await db.integrity_faults() == []
