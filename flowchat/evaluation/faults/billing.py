@@ -8,24 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 
-from flowchat.billing import METRICS
-from flowchat.domain import Actor
-from flowchat.evaluation.billing import Bench, add_tenant, compared, fake_of_stripe, until_reported
 from flowchat.evaluation.billing_process import API_KEY, TIMEOUT_S
 from flowchat.evaluation.faults.machine import Machine
 from flowchat.evaluation.faults.work import Tally, Wrong, create, done, sent, until_gone, until_idle
 from flowchat.evaluation.simulated_time import run_ahead
+from flowchat.evaluation.stripe_bench import Bench, add_meters, add_tenant, compared, stripe_fake, until_reported
 from flowchat.net.rest import Rest
-from flowchat.net.stripe_api import meters
 from flowchat.net.stripe_api.client import connect
 from flowchat.net.stripe_api.fake import FakeControl
-from flowchat.services import keys, plans
-from flowchat.services.access import SCOPES
+from flowchat.services import keys
 from flowchat.services.context import Context
 from flowchat.services.key_requests import NewAdminKey
-from flowchat.services.plan_requests import PlanUpdate
-from flowchat.services.tenants import actor_for_cli
-from flowchat.store import present, tenants
+from flowchat.store import present
 
 TENANTS = 2
 AHEAD_S = (600, 3600)  # by which the calendar goes on from one life to the next
@@ -50,16 +44,9 @@ class Billing:
     async def prepare(self, machine: Machine) -> None:
         async with machine.database() as db, connect(machine.settings, TIMEOUT_S) as stripe:
             app = Context(settings=machine.settings, db=db, wake=lambda job_id: None)
-            for metric in METRICS:
-                await meters.create_meter(stripe, metric)
-            operator = await actor_for_cli(db, None)
-            await plans.update(app, operator, "trial", PlanUpdate(overage="metered"))
-            admins = []
-            for number in range(TENANTS):
-                await add_tenant(app, stripe, f"shop-{number}")
-                tenant = await tenants.get(db, f"shop-{number}")
-                actor = Actor(tenant.id if tenant else "", "evaluation", frozenset(SCOPES))
-                admins.append((await keys.create(app, actor, NewAdminKey()))[1])
+            await add_meters(stripe)
+            actors = [await add_tenant(app, stripe, f"shop-{number}") for number in range(TENANTS)]
+            admins = [(await keys.create(app, actor, NewAdminKey()))[1] for actor in actors]
         for admin in admins:
             async with machine.client(admin) as client:
                 await create(client, "/v1/sources", slug="shop")
@@ -116,6 +103,6 @@ class Billing:
 
 @asynccontextmanager
 async def billing() -> AsyncIterator[tuple[Billing, dict[str, str]]]:
-    async with fake_of_stripe() as fake:
+    async with stripe_fake() as fake:
         await fake.tell("settings", meter_lag_s=0)
         yield Billing(fake), {"STRIPE_API_KEY": API_KEY, "STRIPE_API_BASE": fake.url}
