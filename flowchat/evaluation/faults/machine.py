@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,7 +156,3 @@ def _environ(folder: Path, changes: Mapping[str, str]) -> dict[str, str]:
         **changes,
     }
     return inherited | {f"FLOWCHAT_{name}": value for name, value in ours.items()}
-
-
-def slowest(starts: Sequence[Start]) -> float:
-    return max((start.ready_s for start in starts), default=0.0)
