@@ -262,6 +262,18 @@ def faults(
 
 
 @evaluate.command()
+@click.option("--questions", default=12, show_default=True, type=click.IntRange(1, 12), help="Asked each time.")
+@click.option("--seconds", default=15.0, show_default=True, help="How long each crawl is watched.")
+@click.option("--wake-ups", default=10, show_default=True, help="Small jobs that an idle worker is woken for.")
+@json_option
+def workers(questions: int, seconds: float, wake_ups: int, as_json: bool) -> None:
+    """Answers during a crawl, by the server and by `flowchat worker`; speed with one and two of those."""
+    from flowchat.evaluation import workers as check
+
+    _show([check.run(check.Amounts(questions, seconds, wake_ups))], as_json)
+
+
+@evaluate.command()
 @click.option("--minutes", default=90.0, show_default=True, type=click.FloatRange(min=0.5), help="How long.")
 @click.option("--questions-per-minute", default=12.0, show_default=True, help="As far as the machine can answer them.")
 @click.option("--crawl-every", default=300.0, show_default=True, help="Seconds from one crawl to the next.")
