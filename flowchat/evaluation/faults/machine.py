@@ -20,6 +20,7 @@ from flowchat.settings import Settings
 from flowchat.store.database import Database, open_database
 
 START_TIMEOUT_S = 60
+POLL_S = 0.01
 _ADMIN_KEY = re.compile(rb"\bfca_\w+")
 
 
@@ -73,7 +74,7 @@ class Machine:
                 elif line.startswith(b"ready "):
                     self.starts.append(Start(imported_s, time.monotonic() - began))
                     return True
-        await self.process.wait()
+        await self._until_dead()
         return False
 
     async def traced(self, *tracer: str) -> None:
@@ -98,7 +99,15 @@ class Machine:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGKILL)
         await self.process.communicate()
+        await self._until_dead()
         await self.let_be()
+
+    async def _until_dead(self) -> None:
+        """With a tracer, its files are closed only some time after its parent has heard of its end."""
+        pid = self.process.pid if self.process else 0
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while Path(f"/proc/{pid}").exists():
+                await asyncio.sleep(POLL_S)
 
     def client(self, key: str = "") -> Rest:
         """With the admin key unless another one is given."""

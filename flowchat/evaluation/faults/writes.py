@@ -48,7 +48,7 @@ async def _sweep(name: str, number: int) -> tuple[Outcome, int]:
             await under.kill()
             reached += await _cut(under, work, call, at)
             if not await under.start():
-                outcome.problems.append(f"it did not start again after {call} {at}")
+                outcome.problems.append(f"it did not start again after {call} {at}: {under.log.read_text()[-300:]}")
                 return outcome, reached
             outcome.problems += await under.problems()
             outcome.wrong.add(await work.compare(under))
