@@ -106,7 +106,7 @@ class Machine:
         """With a tracer, its files are closed only some time after its parent has heard of its end."""
         pid = self.process.pid if self.process else 0
         async with asyncio.timeout(START_TIMEOUT_S):
-            while Path(f"/proc/{pid}").exists():
+            while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110 (nobody tells)
                 await asyncio.sleep(POLL_S)
 
     def client(self, key: str = "") -> Rest:
