@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flowchat.domain import Job, JobProgress, JobStatus, Source, Version, now
-from flowchat.errors import FlowChatError
+from flowchat.errors import DiskFull, FlowChatError
 from flowchat.ingest import disposal, ending, pipeline
 from flowchat.ingest.site import SiteFault
 from flowchat.net.fetch import Fetcher
@@ -71,13 +71,16 @@ async def run(app: Workplace, job_id: str) -> None:
 
     When the appliance stops, or this task is cancelled, the job is queued again and goes on where it was.
     """
-    lease = await _claim(app, job_id)
-    if lease is None:
-        return
-    async with _net(app.settings) as net:
-        await _do(app, lease, net)
-    if lease.lost_by != "stop":
-        await dispose(app)
+    try:
+        lease = await _claim(app, job_id)
+        if lease is None:
+            return
+        async with _net(app.settings) as net:
+            await _do(app, lease, net)
+        if lease.lost_by != "stop":
+            await dispose(app)
+    except DiskFull as full:
+        log.error("job %s waits: %s", job_id, full.message)
 
 
 @asynccontextmanager
@@ -109,6 +112,9 @@ async def _do(app: Workplace, lease: _Lease, net: _Net) -> None:
         await _let_go(app, lease)
     except SiteFault as error:
         await _end(app, lease, "failed", error.message, is_fetched=False)
+    except DiskFull as full:
+        log.error("job %s goes on when there is room again: %s", lease.job.id, full.message)
+        await app.db.write(lambda conn: jobs.release(conn, lease.job.id, lease.owner, is_interrupted=False))
     except FlowChatError as error:
         await _end(app, lease, "failed", error.message, is_fetched=lease.is_fetched)
     except Exception:
@@ -221,7 +227,7 @@ async def _watch(app: Workplace, lease: _Lease, work: asyncio.Task[None]) -> Non
 
 async def _look_at_job(app: Workplace, lease: _Lease) -> None:
     is_held, is_canceled, until = await jobs.hold(app.db, lease.job.id, lease.owner)
-    if is_held and until < now(jobs.LEASE_S - RENEW_S):
+    if is_held and not now(jobs.LEASE_S - RENEW_S) <= until <= now(jobs.LEASE_S):  # longer: the clock went back
         is_held = await app.db.write(lambda conn: jobs.renew(conn, lease.job.id, lease.owner))
     if not is_held:
         lease.lost_by = "taken"

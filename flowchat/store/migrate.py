@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from importlib.resources import files
 from pathlib import Path
 
+from flowchat import durable
 from flowchat.errors import FlowChatError
 from flowchat.store.database import BUSY_TIMEOUT_S, connect
 
@@ -35,7 +36,7 @@ def migrate(path: Path, *, back_up: bool = True) -> int:
 
     Raises FlowChatError `database_too_new` for a database that a newer FlowChat has written, and `disk_full`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     _keep_private(path)
     with closing(connect(path)) as connection:
         missing = _missing(connection, path)
@@ -102,7 +103,9 @@ def _back_up(connection: sqlite3.Connection, path: Path, target: Path) -> None:
     _keep_private(making)  # an empty file will do for SQLite
     try:
         connection.execute("vacuum into ?", (str(making),))
+        durable.sync(making)
         making.replace(target)
+        durable.sync(target.parent)
     finally:
         making.unlink(missing_ok=True)
     for former in path.parent.glob(f"{path.stem}-before-*.db"):
@@ -114,6 +117,7 @@ def _keep_private(path: Path) -> None:
     """Only its owner may read a database, which is made if missing: visitors' conversations are in it."""
     if not path.exists():
         path.touch(_OWNER_ONLY)
+        durable.sync(path.parent)
     # SQLite gives new files beside a database its mode; those of an older FlowChat may be there already.
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if file.exists() and file.stat().st_mode & _OTHERS:
