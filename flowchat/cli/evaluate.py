@@ -233,6 +233,17 @@ def billing(chats: int, pages: int, faults: float, kills: int, as_json: bool) ->
     _show([check.run(check.Amounts(chats, pages, faults, kills))], as_json)
 
 
+@evaluate.command()
+@click.option("--streams", default=200, show_default=True, help="Streams that are open.", type=click.IntRange(4))
+@click.option("--times", default=3, show_default=True, help="How often an appliance is stopped.")
+@json_option
+def shutdown(streams: int, times: int, as_json: bool) -> None:
+    """SIGTERM while answers are being streamed: exit code, time, and what the clients get."""
+    from flowchat.evaluation import shutdown as check
+
+    _show([check.run(streams, times)], as_json)
+
+
 @evaluate.command("widget-size")
 @json_option
 def widget_size(as_json: bool) -> None:
