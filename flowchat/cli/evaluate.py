@@ -234,6 +234,17 @@ def billing(chats: int, pages: int, faults: float, kills: int, as_json: bool) ->
 
 
 @evaluate.command()
+@click.option("--suite", default="bookworm", show_default=True, help="Release of Debian that it is built on.")
+@click.option("--streams", default=200, show_default=True, help="Open at SIGTERM.", type=click.IntRange(4))
+@json_option
+def container(suite: str, streams: int, as_json: bool) -> None:
+    """The image's size, time to ready, memory on a limit of 2 GiB, and end. As root, with buildah and debootstrap."""
+    from flowchat.evaluation import container as check
+
+    _show([check.run(suite, streams)], as_json)
+
+
+@evaluate.command()
 @click.option("--streams", default=200, show_default=True, help="Streams that are open.", type=click.IntRange(4))
 @click.option("--times", default=3, show_default=True, help="How often an appliance is stopped.")
 @json_option

@@ -55,6 +55,13 @@ class Stopped:
     ended: int
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    url: str
+    key: str
+    question: str
+
+
 def run(streams: int, times: int) -> Report:
     """Stop an appliance with so many open streams, so many times."""
     stopped = asyncio.run(_stop_again_and_again(streams, times))
@@ -142,10 +149,10 @@ async def slow_generator() -> AsyncIterator[str]:
         yield f"openai:slow@{url}/v1"
 
 
-async def stop_with_streams(running: Running, key: str, streams: int) -> Stopped:
+async def stop_with_streams(running: Running, key: str, streams: int, question: str = QUESTION) -> Stopped:
     """SIGTERM once so many streams are open. Raises FlowChatError if they can't be opened."""
     async with AsyncExitStack() as closing:
-        clients = await _open(running.url, key, streams, closing)
+        clients = await _open(Asking(running.url, key, question), streams, closing)
         stalled = int(streams * STALLED)
         reading = [asyncio.create_task(client.read_on()) for client in clients[: streams - stalled]]
         began = time.monotonic()
@@ -156,14 +163,14 @@ async def stop_with_streams(running: Running, key: str, streams: int) -> Stopped
     return Stopped(seconds, code, len(texts), sum(b"event: stream.done" in text for text in texts))
 
 
-async def _open(url: str, key: str, streams: int, closing: AsyncExitStack) -> list["_Client"]:
+async def _open(asking: Asking, streams: int, closing: AsyncExitStack) -> list["_Client"]:
     clients = []
     for answer in range(ANSWERS):
         name = new_id("answer")
         # The first asks; the others find its answer in the making.
-        clients.append(await _Client.opened(url, key, name, closing, until=b"generation.token"))
+        clients.append(await _Client.opened(asking, name, closing, until=b"generation.token"))
         share = streams // ANSWERS + (answer < streams % ANSWERS)
-        clients += await asyncio.gather(*(_Client.opened(url, key, name, closing) for _ in range(share - 1)))
+        clients += await asyncio.gather(*(_Client.opened(asking, name, closing) for _ in range(share - 1)))
     return clients
 
 
@@ -175,16 +182,16 @@ class _Client:
 
     @classmethod
     async def opened(
-        cls, url: str, key: str, idempotency_key: str, closing: AsyncExitStack, until: bytes = b"retrieval.started"
+        cls, asking: Asking, idempotency_key: str, closing: AsyncExitStack, until: bytes = b"retrieval.started"
     ) -> "_Client":
         """A stream, up to the event that is waited for."""
-        address = urlsplit(url)
+        address = urlsplit(asking.url)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         closing.callback(writer.close)
         client = cls(reader, writer)
-        body = json.dumps({"query": QUESTION}).encode()
+        body = json.dumps({"query": asking.question}).encode()
         head = (
-            f"POST /v1/chat HTTP/1.1\r\nHost: {address.netloc}\r\nX-FlowChat-Key: {key}\r\n"
+            f"POST /v1/chat HTTP/1.1\r\nHost: {address.netloc}\r\nX-FlowChat-Key: {asking.key}\r\n"
             f"Accept: text/event-stream\r\nIdempotency-Key: {idempotency_key}\r\nLast-Event-ID: 0\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )

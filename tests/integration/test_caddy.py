@@ -52,8 +52,7 @@ async def proxied(folder: Path, **settings: Any) -> AsyncIterator[Proxied]:
         with (folder / "log.txt").open("w") as log:
             process = await asyncio.create_subprocess_exec(*command, env=environ, stderr=log)
         try:
-            await _until_it_answers(url)
-            yield Proxied(served, url, ssl.create_default_context(cafile=str(folder / ROOT)))
+            yield await _answering(served, url, folder / ROOT)
         finally:
             process.terminate()
             await process.wait()
@@ -75,17 +74,17 @@ def _for_a_test(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-async def _until_it_answers(url: str) -> None:
-    port = int(url.rpartition(":")[2])
+async def _answering(served: Served, url: str, certificate: Path) -> Proxied:
+    """Once it has made its certificates, which takes longer than listening."""
     async with asyncio.timeout(TIMEOUT_S):
         while True:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
+                it = Proxied(served, url, ssl.create_default_context(cafile=str(certificate)))
+                async with it.client() as client:
+                    await client.get("/health/live")
+                    return it
+            except (FileNotFoundError, ssl.SSLError, httpx.ConnectError):
                 await asyncio.sleep(0.05)
-                continue
-            writer.close()
-            return
 
 
 @pytest.mark.parametrize("http2", [False, True])
