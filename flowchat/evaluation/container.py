@@ -52,8 +52,8 @@ def measure(builder: Builder, folder: Path, suite: str, streams: int) -> Report:
         measures += asyncio.run(_Ran(made, streams).measures())
     notes = (
         f"Debian {suite}; {os.cpu_count()} cores; {LIMIT_MB} MiB of memory without swap. The first start finds an "
-        f"empty volume, and nothing of the image in memory. Under load: {VISITORS} visitors ask without a pause while a "
-        f"site of {PAGES} pages is crawled.",
+        f"empty volume, and nothing of the image in memory. Under load: {VISITORS} visitors ask without a pause while "
+        f"a site of {PAGES} pages is crawled.",
     )
     return Report("Container", tuple(measures), notes)
 
@@ -164,8 +164,8 @@ async def _site() -> AsyncIterator[str]:
         if number >= PAGES:
             return NOT_FOUND
         prose = "".join(
-            f"<p>The lamp number {number} costs {number * 7 + part} euros in size {part}, and has {part + number} bulbs."
-            f" It is made of oak from forest {number * part} and is delivered within {part} days.</p>"
+            f"<p>The lamp number {number} costs {number * 7 + part} euros in size {part}, and has {part} bulbs. "
+            f"It is made of oak from forest {number * part} and is delivered within {part} days.</p>"
             for part in range(1, 12)
         )
         return page(f"Lamp {number}", f"<h1>Lamp {number}</h1>{prose}<a href='/{number + 1}'>next</a>")
