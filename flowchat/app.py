@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -261,6 +262,7 @@ def serve(settings: Settings, pull_models: Callable[[Settings], None], report: R
     Raises FlowChatError: folder or port in use, models missing, a database that is too new, a mail server that can't be
     understood.
     """
+    signal.signal(signal.SIGTERM, _end_now)
     mail.server_of(settings)
     with closing(_bind(settings.host, settings.port)) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
@@ -271,6 +273,11 @@ def serve(settings: Settings, pull_models: Callable[[Settings], None], report: R
             asyncio.run(_first_start(settings, report))
             pull_models(settings)
             asyncio.run(_serve(settings, listener, report))
+
+
+def _end_now(number: int, frame: FrameType | None) -> None:
+    """Until it serves, there is nothing to finish. A container's first process would go on without a handler."""
+    raise SystemExit(0)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -317,6 +317,28 @@ def workers(questions: int, seconds: float, wake_ups: int, as_json: bool) -> Non
 
 
 @evaluate.command()
+@click.option("--suite", default="bookworm", show_default=True, help="Release of Debian that it is built on.")
+@click.option("--streams", default=200, show_default=True, help="Open at SIGTERM.", type=click.IntRange(4))
+@json_option
+def container(suite: str, streams: int, as_json: bool) -> None:
+    """The image's size, time to ready, memory on a limit of 2 GiB, and end. As root, with buildah and debootstrap."""
+    from flowchat.evaluation import container as check
+
+    _show([check.run(suite, streams)], as_json)
+
+
+@evaluate.command()
+@click.option("--streams", default=200, show_default=True, help="Streams that are open.", type=click.IntRange(4))
+@click.option("--times", default=3, show_default=True, help="How often an appliance is stopped.")
+@json_option
+def shutdown(streams: int, times: int, as_json: bool) -> None:
+    """SIGTERM while answers are being streamed: exit code, time, and what the clients get."""
+    from flowchat.evaluation import shutdown as check
+
+    _show([check.run(streams, times)], as_json)
+
+
+@evaluate.command()
 @click.option("--minutes", default=90.0, show_default=True, type=click.FloatRange(min=0.5), help="How long.")
 @click.option("--questions-per-minute", default=12.0, show_default=True, help="As far as the machine can answer them.")
 @click.option("--crawl-every", default=300.0, show_default=True, help="Seconds from one crawl to the next.")
