@@ -33,6 +33,7 @@ from flowchat.services import (
     queueing,
     quota_warnings,
     retention,
+    scraping,
     sessions,
     startup,
     stripe_inbox,
@@ -59,6 +60,7 @@ DISPOSE_S = 15.0  # what is left of old versions and revoked sources goes within
 DELETE_OLD_S = 3600.0
 ERASE_CLOSED_S = 60.0
 WARN_S = 60.0
+LOOK_CLOSELY_S = 300.0
 LOOK_UP_S = 24 * 3600.0
 KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
 LIVE_TIMEOUT_S = 30.0
@@ -272,6 +274,8 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),
             asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
+            asyncio.create_task(again_and_again(LOOK_CLOSELY_S, lambda: scraping.look_closely(app))),
+            asyncio.create_task(scraping.watch_loop(app)),
         ]
         if (mail_server := mail.server_of(settings)) is not None:
             postman = Postman(app, mail_server)
@@ -310,7 +314,7 @@ def _hypercorn(listener: socket.socket) -> Config:
     config.graceful_timeout = GRACE_S
     config.keep_alive_timeout = KEEP_ALIVE_S
     config.include_server_header = False
-    config.loglevel = "WARNING"
+    config.errorlog = logging.getLogger("hypercorn.error")  # else it would write to standard error by itself
     return config
 
 

@@ -24,7 +24,18 @@ from flowchat.answer.quote import Quote, pieces_of, says_the_same, select_quotes
 from flowchat.answer.rerank import HITS, HURRIED_SPANS, MAX_SPANS, Evidence, rank_spans, rerank
 from flowchat.answer.retrieve import retrieve
 from flowchat.answer.script import Script, hit_data
-from flowchat.answer.stages import Dropped, Observer, Prompted, Quoted, Ranked, Weighed, unobserved
+from flowchat.answer.stages import (
+    Begun,
+    Broken,
+    Dropped,
+    Observer,
+    Prompted,
+    Quoted,
+    Ranked,
+    Weighed,
+    Written,
+    unobserved,
+)
 from flowchat.answer.verify import Support, verify
 from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Verdict, Version
 from flowchat.engines.bridge import to_its_end, until
@@ -108,6 +119,7 @@ class Answerer:
             query = standalone_query(question.query, question.history)
             answer.is_reduced = self._gate.searches > 0
             async with self._gate.searching():
+                answer.observe(Begun())
                 own = await self._find_curated(question, query, answer)
                 hits = await self._find(query, question.versions, answer)
                 answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
@@ -152,6 +164,7 @@ class Answerer:
             )
         except ModelError as error:
             log.warning("the verifier failed, curated answers are left out: %s", error)
+            answer.observe(Broken())
             answer.is_reduced = True
             return None
         chunk = await curated_answers.chunk(self._db, curated_id, sources) if curated_id else None
@@ -235,6 +248,7 @@ class Answerer:
         try:
             async with aclosing(written) as sentences:
                 async for sentence in sentences:
+                    answer.observe(Written())
                     sentence = without_preamble(sentence)
                     is_whole = is_finished(sentence)
                     if not is_whole or repeats(sentence, messages[0]["content"]):
@@ -245,6 +259,7 @@ class Answerer:
                         yield event
         except ModelError as error:
             log.warning("the generator or the verifier failed, the answer is quotes only: %s", error)
+            answer.observe(Broken())
             answer.is_reduced = True
         finally:
             answer.tokens_in, answer.tokens_out = usage.tokens_in, usage.tokens_out

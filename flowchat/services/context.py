@@ -9,6 +9,7 @@ from flowchat.answer.cache import AnswerCache
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Engines
+from flowchat.metrics import Metrics
 from flowchat.services.limits import RateLimiter, Slots
 from flowchat.services.passwords import Passwords
 from flowchat.services.pulls import Pulls
@@ -38,6 +39,7 @@ class Context:
     wake_delivery: Callable[[], None] = field(default=lambda: None)
     wake_mail: Callable[[], None] = field(default=lambda: None)
     revocations: Revocations = field(init=False)
+    metrics: Metrics = field(default_factory=Metrics, init=False)
     syncing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ beside the writer.
 """
 
 import asyncio
+import contextvars
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from flowchat.errors import FlowChatError
 
 T = TypeVar("T")
 READERS = 3
+SQLITE_VERSION = sqlite3.sqlite_version
 BUSY_TIMEOUT_S = 30.0  # another process (the command line) may hold the write lock for a batch of chunks
 _PRAGMAS = (
     "journal_mode = wal",
@@ -61,7 +63,7 @@ class Database:
 
     async def write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
         """Run the function in one transaction: committed if it returns, rolled back if it raises."""
-        future = self._thread.submit(self._run, transaction)
+        future = self._thread.submit(contextvars.copy_context().run, self._run, transaction)
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _run(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
