@@ -18,6 +18,7 @@ def cli() -> None:
 
 for command in (
     system.serve,
+    system.worker,
     crawl.crawl,
     ask.ask,
     models.models,

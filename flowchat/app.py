@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +18,7 @@ from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
 from flowchat.answer.pipeline import Answerer
+from flowchat.domain import now
 from flowchat.engines.priority import BulkGate
 from flowchat.errors import Conflict, FlowChatError
 from flowchat.net import mail
@@ -41,7 +42,7 @@ from flowchat.services import (
     tenants,
     worker,
 )
-from flowchat.services.context import Appliance, Context
+from flowchat.services.context import Appliance, Context, Workshop
 from flowchat.services.delivery import Deliverer
 from flowchat.services.mail import Postman
 from flowchat.services.metering import Reporter
@@ -66,6 +67,8 @@ KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
 LIVE_TIMEOUT_S = 30.0
 
 LOCK_WAIT_S = 2.0
+WORKERS_FILE = "workers.lock"
+WORKERS_WAIT_S = 20.0  # for the workers of an appliance that has stopped
 
 Report = Callable[[str], None]  # prints a text for the operator
 
@@ -74,23 +77,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds a data folder. `url` is '' if it does not serve."""
+    """The process that holds a data folder. `url` is '' if it does not serve; `embedder` is the one it serves with."""
 
     pid: int
     url: str
+    since: str = ""
+    embedder: str = ""
 
 
 @contextmanager
-def holding(data_dir: Path, url: str = "") -> Iterator[None]:
+def holding(data_dir: Path, url: str = "", embedder: str = "") -> Iterator[None]:
     """Hold the data folder, which is made if missing, for this process alone. Raises Conflict `folder_in_use`."""
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / LOCK_FILE).open("a+") as file:
-        if not _lock(file):
+        if not _lock(file, fcntl.LOCK_EX, LOCK_WAIT_S):
             other = _told_by(file.name)
             who = f"FlowChat at {other.url} (process {other.pid})" if other.url else f"process {other.pid or 'unknown'}"
             raise Conflict("folder_in_use", f"The data folder {data_dir} is in use by {who}. Stop that first.")
         file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "url": url}))
+        file.write(json.dumps(asdict(Holder(os.getpid(), url, now(), embedder))))
         file.flush()
         try:
             yield
@@ -98,15 +103,57 @@ def holding(data_dir: Path, url: str = "") -> Iterator[None]:
             file.truncate(0)
 
 
-def _lock(file: IO[str]) -> bool:
-    """Take the lock, waiting a moment for those who only look at it."""
-    deadline = time.monotonic() + LOCK_WAIT_S
+@contextmanager
+def working_beside(settings: Settings) -> Iterator[Holder]:
+    """Be a worker process of the appliance that serves the data folder, which migrates only when those have ended.
+
+    Raises Conflict: there is none, or it is another FlowChat, or has another embedding model.
+    """
+    folder = settings.data_dir
+    if holder(folder) is None:
+        raise Conflict("not_served", f"No FlowChat serves the data folder {folder}. Start it first: flowchat serve.")
+    with (folder / WORKERS_FILE).open("a+") as file:
+        is_free = _lock(file, fcntl.LOCK_SH, LOCK_WAIT_S)
+        server = holder(folder)
+        if not is_free or server is None or not server.url or not is_current(settings.database_path):
+            message = f"The data folder {folder} is not ready for workers: FlowChat is starting or stopping, or is "
+            raise Conflict(
+                "not_ready_for_workers", message + "another version than this one. Try again when it answers."
+            )
+        if server.embedder != settings.embedder:
+            message = f"FLOWCHAT_EMBEDDER is {settings.embedder} here and {server.embedder} in the FlowChat that runs."
+            raise Conflict("other_embedder", f"{message} Give its workers the same settings.")
+        yield server
+
+
+@contextmanager
+def without_workers(data_dir: Path) -> Iterator[None]:
+    """Keep worker processes away from a folder that is held. Those of an appliance that has stopped end by themselves.
+
+    Raises Conflict `workers_in_use` if they don't.
+    """
+    with (data_dir / WORKERS_FILE).open("a+") as file:
+        if not _lock(file, fcntl.LOCK_EX, WORKERS_WAIT_S):
+            message = f"Worker processes of a former FlowChat still use {data_dir}. Stop them: `flowchat worker`."
+            raise Conflict("workers_in_use", message)
+        yield
+
+
+def has_workers(data_dir: Path) -> bool:
+    """Whether worker processes do the jobs of a folder."""
+    with (data_dir / WORKERS_FILE).open("a+") as file:
+        return not _lock(file, fcntl.LOCK_EX, 0)
+
+
+def _lock(file: IO[str], kind: int, wait_s: float) -> bool:
+    """Take the lock, waiting for others, such as those who only look at it for a moment."""
+    deadline = time.monotonic() + wait_s
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 return False
             time.sleep(0.05)
 
@@ -127,7 +174,7 @@ def holder(data_dir: Path) -> Holder | None:
 def _told_by(lock_file: str) -> Holder:
     try:
         told = json.loads(Path(lock_file).read_text())
-        return Holder(told["pid"], told["url"])
+        return Holder(**told)
     except ValueError:
         return Holder(0, "")  # it has just taken the lock, or is about to give it back
 
@@ -137,7 +184,7 @@ def prepare_folder(settings: Settings) -> None:
     if is_current(settings.database_path):
         return
     try:
-        with holding(settings.data_dir):
+        with holding(settings.data_dir), without_workers(settings.data_dir):
             migrate(settings.database_path)
     except Conflict:
         # Whoever holds the folder migrates it first of all: meanwhile it may have.
@@ -148,7 +195,7 @@ def prepare_folder(settings: Settings) -> None:
 @asynccontextmanager
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """The database and the queue of a prepared folder, without models. Beside a running appliance, too."""
-    with closing(Queue(settings.data_dir)) as queue:
+    with closing(Queue(settings.data_dir, settings.queue_url)) as queue:
         async with open_database(settings.database_path) as db:
             yield Context(settings=settings, db=db, wake=queue.wake)
 
@@ -159,7 +206,7 @@ async def open_appliance(settings: Settings) -> AsyncIterator[tuple[Appliance, Q
     # Importing the model libraries takes longer than most commands, which don't need them.
     from flowchat.engines.load import load_engines
 
-    with closing(Queue(settings.data_dir)) as queue:
+    with closing(Queue(settings.data_dir, settings.queue_url)) as queue:
         async with open_database(settings.database_path) as db:
             engines = await asyncio.to_thread(load_engines, settings, stream_chat)
             gate = BulkGate()
@@ -171,6 +218,17 @@ async def open_appliance(settings: Settings) -> AsyncIterator[tuple[Appliance, Q
                 )
             finally:
                 await asyncio.to_thread(engines.close)
+
+
+@asynccontextmanager
+async def open_workshop(settings: Settings) -> AsyncIterator[tuple[Workshop, Queue]]:
+    """What jobs need, of a prepared folder: the embedder is its only model. The queue's workers are not started."""
+    from flowchat.engines.load import load_embedder
+
+    with closing(Queue(settings.data_dir, settings.queue_url)) as queue:
+        async with open_database(settings.database_path, gives_way=True) as db:
+            embedder = await asyncio.to_thread(load_embedder, settings)
+            yield Workshop(settings=settings, db=db, wake=queue.wake, embedder=embedder), queue
 
 
 @asynccontextmanager
@@ -198,8 +256,9 @@ def serve(settings: Settings, pull_models: Callable[[Settings], None], report: R
     mail.server_of(settings)
     with closing(_bind(settings.host, settings.port)) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
-        with holding(settings.data_dir, reachable_url(settings)):
-            migrate(settings.database_path)
+        with holding(settings.data_dir, reachable_url(settings), settings.embedder):
+            with without_workers(settings.data_dir):
+                migrate(settings.database_path)
             asyncio.run(_first_start(settings, report))
             pull_models(settings)
             asyncio.run(_serve(settings, listener, report))
@@ -261,7 +320,8 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
         web = create_web(app)
         deliverer = Deliverer(app, Sender(settings))
         app.wake_delivery = deliverer.wake
-        queue.start(app)
+        workers = settings.crawl_workers
+        queue.start(app, workers)
         background = [
             asyncio.create_task(_work_with_stripe(app)),
             asyncio.create_task(deliverer.run()),
@@ -272,7 +332,9 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(WARN_S, lambda: quota_warnings.warn(app))),
             asyncio.create_task(again_and_again(ERASE_CLOSED_S, lambda: tenants.erase_closed(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
-            asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: _look_for_jobs(app, queue))),
+            asyncio.create_task(
+                again_and_again(LOOK_FOR_JOBS_S, lambda: look_for_jobs(app, queue, settings.crawl_workers))
+            ),
             asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
             asyncio.create_task(again_and_again(LOOK_CLOSELY_S, lambda: scraping.look_closely(app))),
             asyncio.create_task(scraping.watch_loop(app)),
@@ -344,10 +406,14 @@ async def again_and_again(pause_s: float, work: Callable[[], Awaitable[None]]) -
         await asyncio.sleep(pause_s)
 
 
-async def _look_for_jobs(app: Appliance, queue: Queue) -> None:
-    """A wake-up may get lost, a job does not."""
-    if queue.is_empty:
-        await worker.wake_waiting(app)
+async def look_for_jobs(app: Context, queue: Queue, workers: int) -> None:
+    """A wake-up may get lost, a job does not. `workers`: those of this process."""
+    waiting = await worker.waiting(app)
+    if waiting and not workers and not has_workers(app.settings.data_dir):
+        log.warning("%s jobs wait, and nobody does them: start `flowchat worker` beside the server", len(waiting))
+    is_lost = await asyncio.to_thread(lambda: queue.is_empty) if waiting else False
+    for job_id in waiting if is_lost else ():
+        app.wake(job_id)
 
 
 async def _end(serving: asyncio.Task[None]) -> None:

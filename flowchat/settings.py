@@ -53,7 +53,14 @@ class Settings:
     )
     crawl_max_pages: int = _setting(5_000, "Pages of one crawl, where the source does not say.", minimum=1)
     upload_max_bytes: int = _setting(20_000_000, "Largest request that uploads documents.", minimum=1)
-    crawl_workers: int = _setting(1, "Crawls and other jobs that may run at the same time.", minimum=1)
+    crawl_workers: int = _setting(
+        1, "Crawls and other jobs that the server does at the same time. 0: none, `flowchat worker` processes do them."
+    )
+    queue_url: str = _setting(
+        "",
+        "Redis that carries wake-ups to workers: redis://, rediss:// or unix://. Empty: a file in the data folder.",
+        secret=True,
+    )
     embedder: str = _setting("bge-small-en-v1_5-int8", "Embedding model; another one re-indexes every source.")
     reranker: str = _setting("ms-marco-MiniLM-L-12-v2-int8", "Reranking model.")
     verifier: str = _setting("flowchat-verifier-2", "Entailment model that checks every sentence.")
@@ -187,6 +194,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if not settings.stripe_api_base.startswith(("https://", "http://")):
         message = f"FLOWCHAT_STRIPE_API_BASE must be an http or https address, not '{settings.stripe_api_base}'."
         raise FlowChatError("bad_setting", message, param="FLOWCHAT_STRIPE_API_BASE")
+    if settings.queue_url and not settings.queue_url.startswith(("redis://", "rediss://", "unix://")):
+        variable = PREFIX + "QUEUE_URL"
+        message = f"{variable} must be a redis://, rediss:// or unix:// address, such as redis://127.0.0.1:6379/0."
+        raise FlowChatError("bad_setting", message, param=variable)
     if settings.renderer and shutil.which(settings.renderer) is None:
         variable = PREFIX + "RENDERER"
         message = f"{variable} names '{settings.renderer}', which is no program here: install it, or name another."

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import click
 
 from flowchat import settings as settings_table
-from flowchat.app import holder, holding, open_appliance, open_context
+from flowchat.app import holder, holding, open_context, open_workshop, without_workers
 from flowchat.cli.models import pull_missing
 from flowchat.cli.options import json_option, print_json, print_table, tenant_option
 from flowchat.cli.progress import Meter
@@ -87,15 +87,16 @@ async def _through_appliance(settings: Settings, wanted: _Wanted, wait: bool) ->
 
 
 def _alone(settings: Settings, wanted: _Wanted) -> _Crawled:
-    settings = replace(settings, generator=EXTRACTIVE)  # a crawl doesn't need that much memory
+    settings = replace(settings, generator=EXTRACTIVE)  # a crawl needs none
     with holding(settings.data_dir):
-        migrate(settings.database_path)
+        with without_workers(settings.data_dir):
+            migrate(settings.database_path)
         pull_missing(settings)
         return asyncio.run(_run_here(settings, wanted))
 
 
 async def _run_here(settings: Settings, wanted: _Wanted) -> _Crawled:
-    async with open_appliance(settings) as (app, _):
+    async with open_workshop(settings) as (app, _):
         actor = await actor_for_cli(app.db, wanted.tenant)
         await startup.resume_jobs(app)
         job = await _begin(app, actor, wanted)

@@ -12,6 +12,7 @@ from flowchat.errors import FlowChatError
 from flowchat.evaluation.report import Measure, Options, Report
 
 CRAWL = ("robots", "urls", "fuzz", "ssrf", "bombs", "sites", "recrawl", "scale")
+BENCH = ("serving", "models", "pages")
 EXTRACT = ("extraction", "structure")
 data_option = click.option(
     "--data",
@@ -231,6 +232,44 @@ def billing(chats: int, pages: int, faults: float, kills: int, as_json: bool) ->
     from flowchat.evaluation import billing as check
 
     _show([check.run(check.Amounts(chats, pages, faults, kills))], as_json)
+
+
+@evaluate.command()
+@click.option("--questions", default=12, show_default=True, type=click.IntRange(1, 12), help="Asked each time.")
+@click.option("--seconds", default=15.0, show_default=True, help="How long each crawl is watched.")
+@click.option("--wake-ups", default=10, show_default=True, help="Small jobs that an idle worker is woken for.")
+@json_option
+def workers(questions: int, seconds: float, wake_ups: int, as_json: bool) -> None:
+    """Answers during a crawl, by the server and by `flowchat worker`; speed with one and two of those."""
+    from flowchat.evaluation import workers as check
+
+    _show([check.run(check.Amounts(questions, seconds, wake_ups))], as_json)
+
+
+@evaluate.command()
+@click.option("--minutes", default=90.0, show_default=True, type=click.FloatRange(min=0.5), help="How long.")
+@click.option("--questions-per-minute", default=12.0, show_default=True, help="As far as the machine can answer them.")
+@click.option("--crawl-every", default=300.0, show_default=True, help="Seconds from one crawl to the next.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all samples here, as JSONL.")
+@json_option
+def soak(minutes: float, questions_per_minute: float, crawl_every: float, out: Path | None, as_json: bool) -> None:
+    """Questions, crawls, webhooks and billing at once, for long: does the last quarter need what the first did?"""
+    from flowchat.evaluation import soak as check
+
+    _show([check.run(check.Amounts(minutes, questions_per_minute, crawl_every), out)], as_json)
+
+
+@evaluate.command()
+@click.option("--part", "parts", multiple=True, type=click.Choice(BENCH), help="This part alone; may be repeated.")
+@click.option("--write", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Write the table there.")
+def bench(parts: Sequence[str], write: Path | None) -> None:
+    """How quick FlowChat is, each figure beside a reference in the same run."""
+    from flowchat.evaluation import bench as benchmarks
+
+    rows = benchmarks.run(parts or BENCH)
+    click.echo(benchmarks.table(rows), nl=False)
+    if write is not None:
+        benchmarks.write(write, rows)
 
 
 @evaluate.command("widget-size")

@@ -1,4 +1,4 @@
-"""`flowchat serve`, `check` and `settings`."""
+"""`flowchat serve`, `worker`, `check` and `settings`."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import click
 
-from flowchat import app, logs
+from flowchat import app, logs, worker_process
 from flowchat import settings as settings_table
 from flowchat.cli.models import pull_missing
 from flowchat.cli.options import json_option, print_json, print_table
@@ -27,6 +27,15 @@ def serve(host: str | None, port: int | None) -> None:
     )
     log_to_stderr(settings)
     app.serve(settings, pull_missing, click.echo)
+
+
+@click.command()
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 32), help="Jobs at the same time.")
+def worker(jobs: int) -> None:
+    """Crawl and index for the FlowChat that serves this data folder, until it stops, or Ctrl-C or SIGTERM."""
+    settings = settings_table.load()
+    log_to_stderr(settings)
+    worker_process.work(settings, jobs, click.echo)
 
 
 def log_to_stderr(settings: Settings) -> None:

@@ -6,7 +6,7 @@ import os
 from flowchat.engines.embedder import FastembedEmbedder
 from flowchat.engines.generator_openai import StreamChat
 from flowchat.engines.generators import create_generator
-from flowchat.engines.protocols import Engines, Generator
+from flowchat.engines.protocols import Embedder, Engines, Generator
 from flowchat.engines.registry import find_model, require
 from flowchat.engines.reranker import FastembedReranker
 from flowchat.engines.verifier import OnnxVerifier
@@ -24,18 +24,27 @@ def load_engines(settings: Settings, stream_chat: StreamChat) -> Engines:
     Not so for the generator: without it, answers are quotes.
     """
     path = settings.models_path
-    embedder = find_model(settings.embedder, "embedder", path)
     reranker = find_model(settings.reranker, "reranker", path)
     verifier = find_model(settings.verifier, "verifier", path)
-    threads = settings.threads or len(os.sched_getaffinity(0))
+    threads = _threads(settings)
     generator, problem = _generator(settings, threads, stream_chat)
     return Engines(
-        embedder=FastembedEmbedder(embedder, require(embedder, path), threads),
+        embedder=load_embedder(settings),
         reranker=FastembedReranker(reranker, require(reranker, path), threads),
         verifier=OnnxVerifier(require(verifier, path), threads),
         generator=generator,
         problem=problem,
     )
+
+
+def load_embedder(settings: Settings) -> Embedder:
+    """The one model that crawls need. Raises ModelError that says what to run if it is missing or damaged."""
+    spec = find_model(settings.embedder, "embedder", settings.models_path)
+    return FastembedEmbedder(spec, require(spec, settings.models_path), _threads(settings))
+
+
+def _threads(settings: Settings) -> int:
+    return settings.threads or len(os.sched_getaffinity(0))
 
 
 def _generator(settings: Settings, threads: int, stream_chat: StreamChat) -> tuple[Generator | None, str | None]:

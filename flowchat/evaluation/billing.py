@@ -10,8 +10,6 @@ import math
 import random
 import signal
 import sys
-import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,23 +17,28 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from flowchat.billing import METRICS, Subscription
-from flowchat.domain import Actor, now
+from flowchat.domain import now
 from flowchat.evaluation.billing_process import TIMEOUT_S, add_usage, settings_for
 from flowchat.evaluation.report import Measure, Report
 from flowchat.evaluation.simulated_time import run_ahead
-from flowchat.net.stripe_api import customers, meters
-from flowchat.net.stripe_api.client import Stripe, connect
-from flowchat.net.stripe_api.fake import FakeControl, fake_control
+from flowchat.evaluation.stripe_bench import (
+    STEP_S,
+    Bench,
+    add_meters,
+    add_tenant,
+    compared,
+    stripe_fake,
+    until_reported,
+)
+from flowchat.net.stripe_api.client import connect
 from flowchat.services import keys, metering
-from flowchat.services.access import SCOPES
 from flowchat.services.check import check
 from flowchat.services.context import Context
 from flowchat.services.key_requests import NewWidgetKey
 from flowchat.services.metering import Reporter, seal
 from flowchat.services.reconciliation import Reconciliation, Reconciling, reconcile
 from flowchat.services.tenants import actor_for_cli
-from flowchat.store import meter_events, plans, subscriptions, tenants, usage
+from flowchat.store import meter_events, usage
 from flowchat.store.database import open_database
 from flowchat.store.migrate import migrate
 
@@ -43,8 +46,6 @@ TENANTS = 3
 SEED = 20261124
 LIFE_S = (0.05, 0.8)  # of a process, once it is ready
 AHEAD_S = (600, 3600)  # by which the calendar goes on from one life to the next
-STEP_S = 15 * 60
-MOST_STEPS = 400  # until all is reported
 HOLD_S = 2 * TIMEOUT_S
 OUTAGE_H = 26
 TAKING_H = 2  # of these it takes some of what it gets, and lets one wait; then it breaks connections off at once
@@ -64,29 +65,6 @@ class Amounts:
     kills: int
 
 
-@dataclass(slots=True)
-class Bench:
-    """An appliance's data folder, a fake of Stripe, and the calendar that both follow."""
-
-    app: Context
-    stripe: Stripe
-    fake: FakeControl
-    ahead_s: float = 0.0
-
-    async def go_on(self, seconds: float) -> None:
-        self.ahead_s += seconds
-        run_ahead(self.ahead_s)
-        await self.fake.tell("clock", now=time.time() + self.ahead_s)
-
-    async def fail(self, rate: float, **faults: Any) -> None:
-        """So large a share of the events that are reported."""
-        await self.fake.tell("faults", **{"rate": rate, "hold_s": HOLD_S, "seed": SEED, "paths": [REPORTING], **faults})
-
-    async def report(self) -> None:
-        await seal(self.app)
-        await Reporter(self.app, self.stripe).report_due()
-
-
 def run(amounts: Amounts) -> Report:
     log = logging.getLogger(metering.__name__)
     level = log.level
@@ -100,13 +78,13 @@ def run(amounts: Amounts) -> Report:
 async def _run(amounts: Amounts) -> Report:
     with TemporaryDirectory() as folder:
         async with _bench(Path(folder)) as bench:
-            await bench.fail(amounts.faults)
+            await _fail(bench, amounts.faults)
             lives = await _live_and_die(bench, amounts)
-            steps = await _until_reported(bench)
-            storm = await _compared(bench, "killed and failing")
+            steps = await until_reported(bench)
+            storm = await compared(bench, "killed and failing")
             parked, found = await _outage(bench)
-            await _until_reported(bench)
-            after = await _compared(bench, "after 26 h without Stripe")
+            await until_reported(bench)
+            after = await compared(bench, "after 26 h without Stripe")
             await bench.go_on(3600)
             last = await reconcile(bench.app, await actor_for_cli(bench.app.db, None), Reconciling())
             problems = await check(bench.app.db)
@@ -140,54 +118,26 @@ async def _run(amounts: Amounts) -> Report:
 async def _bench(folder: Path) -> AsyncIterator[Bench]:
     """With some tenants that Stripe bills."""
     migrate(folder / "flowchat.db")
-    async with _fake() as fake:
+    async with stripe_fake() as fake:
         settings = settings_for(folder, fake.url)
         async with open_database(settings.database_path) as db, connect(settings, TIMEOUT_S) as stripe:
             app = Context(settings=settings, db=db, wake=lambda job_id: None)
             await actor_for_cli(db, None)  # makes the first tenant, which is not billed
             await fake.tell("settings", meter_lag_s=METER_LAG_S)
-            for metric in METRICS:
-                await meters.create_meter(stripe, metric)
+            await add_meters(stripe)
             for number in range(TENANTS):
-                await _add_tenant(app, stripe, f"shop-{number}")
+                actor = await add_tenant(app, stripe, f"shop-{number}")
+                for is_test in (False, True):
+                    await keys.create(app, actor, NewWidgetKey(test=is_test))
             try:
                 yield Bench(app, stripe, fake)
             finally:
                 run_ahead(0)
 
 
-@asynccontextmanager
-async def _fake() -> AsyncIterator[FakeControl]:
-    """`flowchat billing fake` in a process of its own."""
-    command = (sys.executable, "-m", "flowchat", "billing", "fake", "--port", "0", "--webhook-url", "")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    line = (await process.stdout.readline()).decode() if process.stdout else ""
-    if not line.startswith("ready "):
-        raise RuntimeError(f"the fake of Stripe ended with {await process.wait()}")
-    try:
-        async with fake_control(line.split()[1]) as control:
-            yield control
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _add_tenant(app: Context, stripe: Stripe, slug: str) -> None:
-    tenant = await app.db.write(lambda conn: tenants.insert(conn, slug, slug))
-    customer = await customers.create(stripe, tenant.id, slug, "")
-    plan = await plans.get(app.db, "trial")
-    subscription = Subscription(
-        tenant_id=tenant.id,
-        plan_id=plan.id if plan else "",
-        status="active",
-        started_at=now(),
-        billed_from=now(),
-        stripe_customer=customer,
-    )
-    await app.db.write(lambda conn: subscriptions.put(conn, subscription))
-    actor = Actor(tenant.id, "evaluation", frozenset(SCOPES))
-    for is_test in (False, True):
-        await keys.create(app, actor, NewWidgetKey(test=is_test))
+async def _fail(bench: Bench, rate: float, **faults: Any) -> None:
+    """So large a share of the events that are reported."""
+    await bench.fake.tell("faults", **{"rate": rate, "hold_s": HOLD_S, "seed": SEED, "paths": [REPORTING], **faults})
 
 
 async def _live_and_die(bench: Bench, amounts: Amounts) -> int:
@@ -225,51 +175,21 @@ async def _start(bench: Bench, amounts: Amounts, per_s: float) -> asyncio.subpro
     return process
 
 
-async def _until_reported(bench: Bench) -> int:
-    """Quarters of an hour until nothing is on its way any more; returns how many."""
-    await bench.go_on(3600)  # the hour of the last usage is over
-    for step in range(MOST_STEPS):
-        await bench.go_on(STEP_S)
-        await bench.report()
-        if not (await meter_events.counts(bench.app.db)).get("pending"):
-            return step
-    return MOST_STEPS
-
-
 async def _outage(bench: Bench) -> tuple[int, Reconciliation]:
     """26 hours without an answer. Returns how many events were parked, and what the one command has found that settles
     them.
     """
-    await bench.fail(1, kinds=["timeout_before", "timeout_after"])
+    await _fail(bench, 1, kinds=["timeout_before", "timeout_after"])
     steps_per_h = 3600 // OUTAGE_STEP_S
     for step in range(OUTAGE_H * steps_per_h):
         if step == TAKING_H * steps_per_h:
-            await bench.fail(1, kinds=["timeout_before"], hold_s=0)
+            await _fail(bench, 1, kinds=["timeout_before"], hold_s=0)
         await add_usage(bench.app.db, math.ceil(OUTAGE_CHATS / steps_per_h), math.ceil(OUTAGE_PAGES / steps_per_h), 1e6)
         await bench.go_on(OUTAGE_STEP_S)
         while await meter_events.due(bench.app.db, now(), 1) or await seal(bench.app):
             await Reporter(bench.app, bench.stripe).report_due()
     parked = (await meter_events.counts(bench.app.db)).get("parked", 0)
-    await bench.fail(0)
+    await _fail(bench, 0)
     await bench.go_on(STEP_S + 60)
     actor = await actor_for_cli(bench.app.db, None)
     return parked, await reconcile(bench.app, actor, Reconciling(apply=True))
-
-
-async def _compared(bench: Bench, when: str) -> list[Measure]:
-    """Ledger and meters, to the unit."""
-    state = await bench.fake.state()
-    ledger = {tenant: sums for tenant, sums in (await usage.billable_sums(bench.app.db)).items() if any(sums)}
-    customers_of = await meter_events.customers(bench.app.db, "")
-    measures = []
-    for place, metric in enumerate(METRICS):
-        totals = state["meters"].get(meters.EVENT_NAMES[metric], {})
-        told = {tenant: totals.get(customer, 0) for tenant, customer in customers_of}
-        billable = {tenant: sums[place] for tenant, sums in ledger.items()}
-        is_right = all(told.get(tenant, 0) == number for tenant, number in billable.items())
-        total, of_ledger = sum(totals.values()), sum(billable.values())
-        target = f"{of_ledger} in the ledger"
-        measures.append(Measure(f"{when}: {metric} reported", total, target, is_right and total == of_ledger))
-    taken = Counter(event["identifier"] for event in state["meter_events"])
-    twice = taken.total() - len(taken)
-    return [*measures, Measure(f"{when}: events taken twice", twice, "0", twice == 0)]

@@ -52,10 +52,10 @@ class Score:
 def run(options: Options) -> Report:
     """Extract every page with each tool. A target is to be met by ours."""
     pages = _pages(options)
-    tools, notes = _tools()
+    extractors, notes = tools()
     scores: dict[str, dict[str, Score]] = {}
     ms: dict[str, float] = {}
-    for name, extract in tools.items():
+    for name, extract in extractors.items():
         started = time.process_time()
         texts = [extract(page.html) for page in pages]
         ms[name] = (time.process_time() - started) * 1000 / len(pages)
@@ -97,23 +97,24 @@ def _pages(options: Options) -> list[_Page]:
     return sorted(pages, key=lambda page: page.type)
 
 
-def _tools() -> tuple[dict[str, Extract], tuple[str, ...]]:
-    tools: dict[str, Extract] = {OURS: lambda html: document_text(extract_html(html))}
+def tools() -> tuple[dict[str, Extract], tuple[str, ...]]:
+    """Ours and those that are installed, and what is to be known of them."""
+    found: dict[str, Extract] = {OURS: lambda html: document_text(extract_html(html))}
     notes: tuple[str, ...] = ()
     if find_spec("trafilatura"):
         import trafilatura
 
-        tools["trafilatura"] = lambda html: trafilatura.extract(html, include_comments=True, include_tables=True) or ""
+        found["trafilatura"] = lambda html: trafilatura.extract(html, include_comments=True, include_tables=True) or ""
         notes += (f"trafilatura {version('trafilatura')}: its defaults, with comments and tables.",)
     if find_spec("resiliparse"):
         from resiliparse.extract.html2text import extract_plain_text
 
-        tools["resiliparse"] = lambda html: str(extract_plain_text(html, main_content=True, alt_texts=False))
+        found["resiliparse"] = lambda html: str(extract_plain_text(html, main_content=True, alt_texts=False))
         notes += (f"Resiliparse {version('resiliparse')}: main content, without alternative texts.",)
-    missing = {"trafilatura", "resiliparse"} - set(tools)
+    missing = {"trafilatura", "resiliparse"} - set(found)
     if missing:
         notes += (f"Not installed, so not compared with: {', '.join(sorted(missing))} (dependency group dev).",)
-    return tools, notes
+    return found, notes
 
 
 def _scores(pages: list[_Page], texts: list[str]) -> dict[str, Score]:

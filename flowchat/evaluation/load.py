@@ -88,7 +88,7 @@ async def _closed_loop(plan: Plan, client: ChatClient) -> list[Timed]:
 
     async def visitor() -> None:
         for question in left:
-            answers.append(await _ask(client, question))
+            answers.append(await ask(client, question))
 
     await asyncio.gather(*(visitor() for _ in range(plan.at_once)))
     return answers
@@ -99,14 +99,15 @@ async def _open_loop(plan: Plan, client: ChatClient) -> list[Timed]:
     asking = []
     for number, question in enumerate(islice(cycle(plan.questions), max(1, int(plan.rate_per_s * plan.seconds)))):
         await asyncio.sleep(began + number / plan.rate_per_s - asyncio.get_running_loop().time())
-        asking.append(asyncio.create_task(_ask(client, question)))
+        asking.append(asyncio.create_task(ask(client, question)))
     done, late = await asyncio.wait(asking, timeout=GRACE_S)
     for task in late:
         task.cancel()
     return [task.result() for task in done] + [Timed(None, None, GRACE_S, code="never_ended")] * len(late)
 
 
-async def _ask(client: ChatClient, question: str) -> Timed:
+async def ask(client: ChatClient, question: str) -> Timed:
+    """Whatever becomes of it."""
     began = time.perf_counter()
     first_event_s = first_text_s = None
     refusal, tokens_out, code = False, 0, ""

@@ -57,6 +57,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, re
     """Answer one request; whether the connection stays open for another."""
     request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     asked = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    await reader.readexactly(int(asked.get("content-length", "0")))  # a body says nothing here
     response = respond(request.split(" ")[1], asked)
     is_whole = isinstance(response.body, bytes)
     headers = dict(response.headers)

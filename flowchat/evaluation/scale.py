@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from flowchat.errors import FlowChatError
 from flowchat.evaluation import appliance
@@ -57,7 +58,7 @@ def run(options: Options) -> Report:
 
 
 async def _crawl(pages: int) -> list[Crawled]:
-    site = _Site(pages)
+    site = GeneratedSite(pages)
     asked = Asked({"crawl_max_pages": pages}, DIMS, recrawls=1, step=max(1, pages // STEPS))
     async with local_site(site.respond) as address:
         return await crawl_apart(address + "/", asked, TIMEOUT_S)
@@ -88,7 +89,7 @@ def _listed(numbers: Sequence[float]) -> str:
     return " ".join(f"{number:.0f}" for number in numbers)
 
 
-class _Site:
+class GeneratedSite:
     """Pages 0 to `pages` - 1, each linking to its section's first and to others at random; 0 is the start."""
 
     def __init__(self, pages: int) -> None:
@@ -102,6 +103,15 @@ class _Site:
         if headers.get("if-none-match") == etag["etag"]:
             return Response(status=304, headers=etag)
         return Response(self._html(number).encode(), headers=etag | {"content-type": "text/html; charset=utf-8"})
+
+    def write(self, folder: Path) -> list[str]:
+        """The pages as files, for a server of files; returns their HTML."""
+        pages = [self._html(number) for number in range(self._pages)]
+        for number, html in enumerate(pages):
+            path = folder / (self._path(number).removeprefix("/") or "index.html")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(html, encoding="utf-8")
+        return pages
 
     def _path(self, number: int) -> str:
         return f"/section-{number % _SECTIONS}/{_WORDS[number % len(_WORDS)]}-{number}.html" if number else "/"

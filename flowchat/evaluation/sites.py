@@ -67,9 +67,9 @@ def _site(name: str, folder: Path, root: str, seconds: Counter[tuple[str, int]])
         hashes = Counter(outcome.content_hash for outcome in outcomes if outcome.status == "indexed")
         twice = len(outcomes) - len({outcome.url for outcome in outcomes})
         outside = sum(not outcome.url.startswith(root) for outcome in outcomes)
-        scrapy = _scrapy(root, concurrency)
+        by_scrapy = scrapy(root, concurrency)
         seconds["flowchat", concurrency] += took_s  # type: ignore[assignment]
-        seconds["scrapy", concurrency] += scrapy["seconds"]  # type: ignore[assignment]
+        seconds["scrapy", concurrency] += by_scrapy["seconds"]  # type: ignore[assignment]
         if concurrency == CONCURRENCY[0]:
             missed = sorted(urlsplit(url).path for url in expected - read)
             found = f"{len(expected) - len(missed)} of {len(expected)}"
@@ -79,7 +79,7 @@ def _site(name: str, folder: Path, root: str, seconds: Counter[tuple[str, int]])
                 Measure(f"{name}: pages twice, out of scope", f"{twice}, {outside}", "0, 0", not twice and not outside),
                 Measure(f"{name}: indexed, same text left out", f"{len(hashes)}, {copies}"),
             ]
-        rates = f"{len(read) / took_s:.0f} / {scrapy['pages'] / scrapy['seconds']:.0f}"
+        rates = f"{len(read) / took_s:.0f} / {by_scrapy['pages'] / by_scrapy['seconds']:.0f}"
         measures.append(Measure(f"{name}: pages/s, ours / Scrapy's, {concurrency} at once", rates))
     return measures
 
@@ -123,7 +123,8 @@ async def crawl(root: str, concurrency: int) -> tuple[list[PageOutcome], float]:
     return outcomes, took_s
 
 
-def _scrapy(root: str, concurrency: int) -> dict[str, float]:
+def scrapy(root: str, concurrency: int) -> dict[str, float]:
+    """How many pages in how many seconds. Raises FlowChatError `no_scrapy`."""
     command = [sys.executable, "-m", "flowchat.evaluation.spider", root, str(concurrency)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

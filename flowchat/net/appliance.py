@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,6 +35,16 @@ async def _is_live(client: httpx.AsyncClient, url: str) -> bool:
         return (await client.get(f"{url}{LIVE_PATH}")).status_code == 200
     except httpx.TransportError:
         return False
+
+
+async def gets_per_s(url: str, seconds: float) -> float:
+    """Of one client that asks again as soon as it is answered."""
+    async with httpx.AsyncClient(trust_env=False, timeout=CONNECT_TIMEOUT_S) as client:
+        count, began = 0, time.perf_counter()
+        while (took_s := time.perf_counter() - began) < seconds or not count:
+            (await client.get(url)).raise_for_status()
+            count += 1
+        return count / took_s
 
 
 class ChatClient:

@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from flowchat.answer.cache import AnswerCache
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
-from flowchat.engines.protocols import Engines
+from flowchat.engines.protocols import Embedder, Engines
 from flowchat.metrics import Metrics
 from flowchat.services.limits import RateLimiter, Slots
 from flowchat.services.passwords import Passwords
@@ -46,9 +47,43 @@ class Context:
         self.revocations = Revocations(self.settings.data_dir)
 
 
+class Workplace(Protocol):
+    """What doing jobs takes: the running appliance has it, and so has a worker process beside it, without its chats.
+
+    `stopping` asks the jobs to let go; they are queued again, for others or the next start.
+    """
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def db(self) -> Database: ...
+
+    @property
+    def embedder(self) -> Embedder: ...
+
+    @property
+    def gate(self) -> BulkGate: ...
+
+    @property
+    def stopping(self) -> threading.Event: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Workshop(Context):
+    """A `Workplace` with the one model that jobs need."""
+
+    embedder: Embedder
+    gate: BulkGate = field(default_factory=BulkGate)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass(slots=True, kw_only=True)
 class Appliance(Context):
-    """The running appliance. `stopping` asks its jobs to let go; they are queued again for the next start.
+    """The running appliance, which is a `Workplace`, too.
 
     `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory; `passwords`, `throttle` and `audited_failures`
     are for signing in; `pulls` are models on their way, `previews` the places for looks at sites,
@@ -75,6 +110,10 @@ class Appliance(Context):
         self.limiter = RateLimiter()
         self.cache = AnswerCache(self.settings.answer_cache_mb * MEGABYTE)
         self.revocations = Revocations(self.settings.data_dir, self._on_revoked)
+
+    @property
+    def embedder(self) -> Embedder:
+        return self.engines.embedder
 
     def _on_revoked(self, kind: RevokedKind, ident: str) -> None:
         self.runs.revoke(kind, ident)

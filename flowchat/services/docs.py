@@ -17,7 +17,17 @@ _GROUPS = {
     "Content": ("crawling", "sources-api", "conversations"),
     "Ask": ("chat-api", "widget", "keys", "verification"),
     "API": ("api", "webhooks", "usage", "plans", "tenants", "sign-up"),
-    "Operate": ("admin", "operating", "billing", "billing-offline", "settings", "command-line", "models", "security"),
+    "Operate": (
+        "admin",
+        "operating",
+        "growing",
+        "billing",
+        "billing-offline",
+        "settings",
+        "command-line",
+        "models",
+        "security",
+    ),
 }
 _REST = "More"
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>')

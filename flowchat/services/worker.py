@@ -20,7 +20,7 @@ from flowchat.logs import Work
 from flowchat.net.fetch import Fetcher
 from flowchat.net.render import Renderer
 from flowchat.services import source_auth
-from flowchat.services.context import Appliance, Context
+from flowchat.services.context import Context, Workplace
 from flowchat.services.queueing import origin_of
 from flowchat.settings import Settings
 from flowchat.store import jobs, sources, versions
@@ -33,10 +33,9 @@ LOOK_S = 0.25
 log = logging.getLogger(__name__)
 
 
-async def wake_waiting(app: Context) -> None:
-    """Tell the workers of every job that waits: its wake-up may have been lost."""
-    for job_id in await jobs.waiting(app.db):
-        app.wake(job_id)
+async def waiting(app: Context) -> list[str]:
+    """The jobs that a worker should take, oldest first: also those whose wake-up, or whose worker, was lost."""
+    return await jobs.waiting(app.db)
 
 
 @dataclass(slots=True)
@@ -69,7 +68,7 @@ class _Net:
     renderer: Renderer | None
 
 
-async def run(app: Appliance, job_id: str) -> None:
+async def run(app: Workplace, job_id: str) -> None:
     """Work on a job until it ends, unless somebody else does. May be called any number of times for one job.
 
     When the appliance stops, or this task is cancelled, the job is queued again and goes on where it was.
@@ -99,7 +98,7 @@ async def _net(settings: Settings) -> AsyncIterator[_Net]:
             await net.renderer.aclose()
 
 
-async def _do(app: Appliance, lease: _Lease, net: _Net) -> None:
+async def _do(app: Workplace, lease: _Lease, net: _Net) -> None:
     work = asyncio.create_task(_work(app, lease, net))
     watch = asyncio.create_task(_watch(app, lease, work))
     try:
@@ -127,12 +126,12 @@ async def _do(app: Appliance, lease: _Lease, net: _Net) -> None:
         await asyncio.gather(watch, return_exceptions=True)
 
 
-async def dispose(app: Appliance) -> None:
+async def dispose(app: Workplace) -> None:
     """Delete what old versions and revoked sources have left; stops early when the appliance does."""
     await disposal.dispose(app.db, app.stopping.is_set)
 
 
-async def _claim(app: Appliance, job_id: str) -> _Lease | None:
+async def _claim(app: Workplace, job_id: str) -> _Lease | None:
     """The job, if it was free to take."""
     owner = f"{os.getpid()}-{secrets.token_hex(4)}"
     job = await jobs.get(app.db, job_id)
@@ -151,7 +150,7 @@ async def _claim(app: Appliance, job_id: str) -> _Lease | None:
     return _Lease(claimed or job, owner, app.stopping)
 
 
-async def _work(app: Appliance, lease: _Lease, net: _Net) -> None:
+async def _work(app: Workplace, lease: _Lease, net: _Net) -> None:
     if lease.job.attempts > jobs.MAX_ATTEMPTS:
         raise FlowChatError("too_many_attempts", f"Given up after {jobs.MAX_ATTEMPTS} interruptions.")
     is_done = False
@@ -160,7 +159,7 @@ async def _work(app: Appliance, lease: _Lease, net: _Net) -> None:
         is_done = await pipeline.run(lease.build)
 
 
-async def _build(app: Appliance, lease: _Lease, net: _Net) -> pipeline.Build:
+async def _build(app: Workplace, lease: _Lease, net: _Net) -> pipeline.Build:
     job = await jobs.get(app.db, lease.job.id) or lease.job
     source = await sources.get(app.db, job.tenant_id, job.source_id or "")
     if source is None:
@@ -168,7 +167,7 @@ async def _build(app: Appliance, lease: _Lease, net: _Net) -> pipeline.Build:
     return pipeline.Build(
         settings=app.settings,
         db=app.db,
-        embedder=app.engines.embedder,
+        embedder=app.embedder,
         gate=app.gate,
         fetcher=net.fetcher,
         renderer=net.renderer,
@@ -183,9 +182,9 @@ async def _build(app: Appliance, lease: _Lease, net: _Net) -> pipeline.Build:
     )
 
 
-async def _version(app: Appliance, lease: _Lease, job: Job, source: Source) -> Version:
+async def _version(app: Workplace, lease: _Lease, job: Job, source: Source) -> Version:
     """The job's version, or a new one in its place if what it is made of or with has changed."""
-    embedder = app.engines.embedder.name
+    embedder = app.embedder.name
 
     def transaction(conn: Connection) -> str:
         if not jobs.renew(conn, job.id, lease.owner):
@@ -207,7 +206,7 @@ async def _version(app: Appliance, lease: _Lease, job: Job, source: Source) -> V
     return version
 
 
-async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> None:
+async def _watch(app: Workplace, lease: _Lease, work: asyncio.Task[None]) -> None:
     """Renew the lease, and stop the work when that must end."""
     look_at = 0.0
     while not lease.lost_by:
@@ -224,7 +223,7 @@ async def _watch(app: Appliance, lease: _Lease, work: asyncio.Task[None]) -> Non
     work.cancel()
 
 
-async def _look_at_job(app: Appliance, lease: _Lease) -> None:
+async def _look_at_job(app: Workplace, lease: _Lease) -> None:
     is_held, is_canceled, until = await jobs.hold(app.db, lease.job.id, lease.owner)
     if is_held and until < now(jobs.LEASE_S - RENEW_S):
         is_held = await app.db.write(lambda conn: jobs.renew(conn, lease.job.id, lease.owner))
@@ -234,14 +233,14 @@ async def _look_at_job(app: Appliance, lease: _Lease) -> None:
         lease.lost_by = "cancel"
 
 
-async def _let_go(app: Appliance, lease: _Lease) -> None:
+async def _let_go(app: Workplace, lease: _Lease) -> None:
     if lease.lost_by == "cancel":
         await _end(app, lease, "canceled", None, is_fetched=lease.is_fetched)
     elif lease.lost_by == "stop":
         await app.db.write(lambda conn: jobs.release(conn, lease.job.id, lease.owner))
 
 
-async def _end(app: Appliance, lease: _Lease, status: JobStatus, error: str | None, *, is_fetched: bool) -> None:
+async def _end(app: Workplace, lease: _Lease, status: JobStatus, error: str | None, *, is_fetched: bool) -> None:
     def transaction(conn: Connection) -> bool:
         # The last transaction of the work may have ended the job just before it was interrupted.
         if not jobs.renew(conn, lease.job.id, lease.owner):

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -25,6 +26,7 @@ T = TypeVar("T")
 READERS = 3
 SQLITE_VERSION = sqlite3.sqlite_version
 BUSY_TIMEOUT_S = 30.0  # another process (the command line) may hold the write lock for a batch of chunks
+GIVE_WAY_S = 0.05  # SQLite's locks are not fair: who waits for one looks at it after pauses of up to 0.1 s
 _PRAGMAS = (
     "journal_mode = wal",
     "synchronous = full",
@@ -53,8 +55,11 @@ def connect(path: Path) -> sqlite3.Connection:
 class Database:
     """An open database. `await open_database(path)` makes one; any event loop of the process may use it."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, readers: Sequence[aiosqlite.Connection]) -> None:
+    def __init__(
+        self, path: Path, writer: sqlite3.Connection, readers: Sequence[aiosqlite.Connection], gives_way: bool = False
+    ) -> None:
         self.path = path
+        self._gives_way = gives_way
         self._writer = writer
         self._readers = readers
         self._reading = [0] * len(readers)  # queries that each reader has been given
@@ -67,7 +72,11 @@ class Database:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _run(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
-        return run_transaction(self._writer, transaction)
+        try:
+            return run_transaction(self._writer, transaction)
+        finally:
+            if self._gives_way:
+                time.sleep(GIVE_WAY_S)
 
     async def rows(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query, each as it was at one moment."""
@@ -128,13 +137,16 @@ def run_transaction(connection: sqlite3.Connection, transaction: Callable[[sqlit
 
 
 @asynccontextmanager
-async def open_database(path: Path) -> AsyncIterator[Database]:
-    """Open a migrated database and close it at the end. Raises FlowChatError where there is none."""
+async def open_database(path: Path, *, gives_way: bool = False) -> AsyncIterator[Database]:
+    """Open a migrated database and close it at the end. Raises FlowChatError where there is none.
+
+    `gives_way`: after each write other processes get a moment for theirs.
+    """
     if not path.exists():
         raise FlowChatError("no_database", f"There is no database at {path}. Start the appliance once: scripts/serve.")
     writer = connect(path)
     readers = [await _reader(path) for _ in range(READERS)]
-    database = Database(path, writer, readers)
+    database = Database(path, writer, readers, gives_way)
     try:
         yield database
     finally:

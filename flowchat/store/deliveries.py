@@ -94,6 +94,14 @@ async def page(
     return [_delivery(row) for row in rows]
 
 
+async def counts(db: Database, tenant_id: str) -> dict[str, int]:
+    """How many deliveries there are of each status."""
+    rows = await db.rows(
+        "select status, count(*) as number from deliveries where tenant_id = ? group by status", (tenant_id,)
+    )
+    return {row["status"]: row["number"] for row in rows}
+
+
 async def endpoints_due(db: Database) -> list[str]:
     """Ids of the endpoints for which something is due."""
     rows = await db.rows("select distinct webhook_id from deliveries where next_attempt_at <= ?", (now(),))

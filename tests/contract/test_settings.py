@@ -25,7 +25,7 @@ def test_every_setting_has_a_help_text() -> None:
         ("PORT", "65536"),
         ("PORT", "-1"),
         ("PARALLEL_ANSWERS", "0"),
-        ("CRAWL_WORKERS", "0"),
+        ("CRAWL_WORKERS", "-1"),
         ("LEAD_QUOTES", "4"),
         ("REFUSE_BELOW", "1.1"),
         ("VERIFY_THRESHOLD", "nan"),

@@ -221,7 +221,7 @@ async def test_the_queue_runs_jobs_in_its_own_threads(tmp_path: Path) -> None:
         beside.close()
         with closing(Queue(tmp_path)) as queue:
             assert not queue.is_empty
-            queue.start(app)
+            queue.start(app, 1)
             while (job := await jobs.get(app, actor, job.id)).status in ("queued", "running"):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             app.stopping.set()

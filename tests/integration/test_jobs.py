@@ -221,13 +221,20 @@ async def test_disposing_stops_with_the_appliance(tmp_path: Path) -> None:
 
 
 async def test_a_lost_wake_up_fails_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with closing(Queue(tmp_path)) as queue, closing(connect(tmp_path / QUEUE_FILE)) as beside:
+    queue = Queue(tmp_path)
+    with closing(connect(tmp_path / QUEUE_FILE)) as beside:
         beside.execute("begin immediate")
         queue.wake("job_1")
+        queue.close()
         beside.execute("rollback")
-        assert "job_1 was lost" in caplog.text and queue.is_empty
+    assert "job_1 was lost" in caplog.text
+    with closing(Queue(tmp_path)) as queue:
+        assert queue.is_empty
         queue.wake("job_1")
+    with closing(Queue(tmp_path)) as queue:
         assert not queue.is_empty
+        queue.wake("job_2")
+    queue.wake("job_3")  # too late, and no error
 
 
 async def test_work_in_the_background_goes_on_after_an_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -89,6 +89,16 @@ async def test_refusals_say_what_to_do(status: str, code: str, says: str, tries:
     assert len(server.requests) == tries
 
 
+@pytest.mark.parametrize("status", ["302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
+async def test_a_redirect_gets_neither_key_nor_prompt(status: str) -> None:
+    async with serving() as server, serving() as elsewhere:
+        elsewhere.answers[PATH] = STREAM
+        server.answers[PATH] = answer(status=status, location=elsewhere.url + PATH)
+        with pytest.raises(ModelError) as caught:
+            await write(server.url, GenerationUsage())
+        assert caught.value.code == "generator_refused" and elsewhere.connections == 0
+
+
 async def test_unreachable_server() -> None:
     with pytest.raises(ModelError, match="cannot be reached") as caught:
         await write("http://127.0.0.1:1", GenerationUsage())

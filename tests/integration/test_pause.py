@@ -110,7 +110,7 @@ async def test_a_worker_lets_go_of_a_paused_crawl_by_itself(tmp_path: Path) -> N
         assert job is not None
         with closing(Queue(tmp_path)) as queue:
             app.wake = queue.wake
-            queue.start(app)
+            queue.start(app, 1)
             app.wake(job.id)
             while (await jobs.get(app, actor, job.id)).status != "running":  # noqa: ASYNC110 (a test may poll)
                 await asyncio.sleep(0.02)

@@ -21,6 +21,7 @@ def test_openai_generator_is_named_by_its_model() -> None:
     [
         ("openai:model", "bad_setting", "openai:MODEL@https://HOST/v1"),
         ("openai:@http://127.0.0.1", "bad_setting", "openai:MODEL@https://HOST/v1"),
+        ("openai:m@http://ann:secret@127.0.0.1/v1", "bad_setting", "FLOWCHAT_GENERATOR_API_KEY"),
         ("nonsense", "unknown_model", "No generator is called 'nonsense'"),
         ("flowchat-verifier-2", "unknown_model", "No generator"),
     ],
