@@ -6,7 +6,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, billing, crawl, evaluate, keys, mail, models, system, users
+from flowchat.cli import ask, billing, crawl, doctor, evaluate, keys, mail, models, system, users
 from flowchat.errors import FlowChatError
 
 
@@ -27,6 +27,7 @@ for command in (
     billing.billing,
     mail.mail,
     system.check,
+    doctor.doctor,
     system.show_settings,
     evaluate.evaluate,
 ):

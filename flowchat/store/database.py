@@ -37,6 +37,7 @@ _PRAGMAS = (
 )
 
 Row = sqlite3.Row
+Unreadable = sqlite3.Error
 Connection = sqlite3.Connection
 
 
