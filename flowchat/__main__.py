@@ -6,7 +6,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, billing, crawl, doctor, evaluate, keys, mail, models, system, users
+from flowchat.cli import ask, billing, crawl, doctor, evaluate, keys, mail, models, system, tenants, users
 from flowchat.errors import FlowChatError
 
 
@@ -24,6 +24,7 @@ for command in (
     models.models,
     keys.keys,
     users.users,
+    tenants.tenants,
     billing.billing,
     mail.mail,
     system.check,

@@ -314,6 +314,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
     async with open_appliance(settings) as (app, queue):
         await app.revocations.rebuild(app.db)
         await caps.recount(app)
+        startup.clear_moves(app)
         await startup.resume_jobs(app)
         await startup.mark_interrupted_requests(app)
         await startup.queue_missing_work(app)

@@ -17,7 +17,7 @@ from flowchat.errors import FlowChatError
 Overage = Literal["metered", "stop"]
 Metric = Literal["queries", "pages"]
 SubscriptionStatus = Literal["trialing", "active", "past_due", "unpaid", "paused", "canceled"]
-StandingReason = Literal["", "trial_over", "past_due", "unpaid", "paused", "canceled"]
+StandingReason = Literal["", "trial_over", "past_due", "unpaid", "paused", "canceled", "moved"]
 MeterEventStatus = Literal["pending", "delivered", "parked", "dropped"]
 StripeEventStatus = Literal["pending", "done", "ignored", "failed"]
 SignUpStatus = Literal["waiting", "confirmed", "has_account"]
@@ -142,6 +142,7 @@ class Standing:
 
 
 GOOD_STANDING = Standing()
+MOVED = Standing(is_read_only=True, reason="moved")  # it goes on at another machine
 
 
 def standing_of(subscription: Subscription | None, moment: str, grace_days: int) -> Standing:

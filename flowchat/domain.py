@@ -74,6 +74,7 @@ class Tenant:
     created_at: str
     retention_days: int = 90
     closed_at: str | None = None
+    moved_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

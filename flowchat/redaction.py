@@ -17,7 +17,7 @@ _PATTERNS = [
         r"(/(?:set-up|invitation|reset|sign-in|confirm)/)[\w.-]{8,}",
         r"((?:flowchat-(?:session|visit|half))=)[^;\s]+",
         # Fields of a form or of JSON.
-        r"""(?i)((?:token|password|passwd|secret|api_?key|signature|recovery_code)(?:=|['"]\s*:\s*b?['"]))"""
+        r"""(?i)((?:token|password|passwd|passphrase|secret|api_?key|signature|recovery_code)(?:=|['"]\s*:\s*b?['"]))"""
         r"""[^\s'"&;]+""",
         r"(?<![\w-])()[\w-]{4,}\.[\w-]{5,8}\.[\w-]{27}(?![\w-])",  # signed links
         r"(\b)[0-9a-f]{32}\b",  # sessions, invites

@@ -1,10 +1,10 @@
 """Whether a tenant is served: one that is read-only keeps what it has, but nothing of it changes or answers."""
 
-from flowchat.billing import Standing, standing_of
+from flowchat.billing import MOVED, Standing, standing_of
 from flowchat.domain import Actor, Key, now
 from flowchat.errors import FlowChatError
 from flowchat.services.context import Context
-from flowchat.store import subscriptions
+from flowchat.store import subscriptions, tenants
 
 REASONS = {
     "trial_over": "The trial is over. Choose a plan to go on.",
@@ -12,11 +12,14 @@ REASONS = {
     "unpaid": "An invoice was not paid. Pay it to go on.",
     "paused": "The subscription is paused. Resume it to go on.",
     "canceled": "The subscription has ended. Choose a plan to go on.",
+    "moved": "It has moved to another machine. Go on there.",
 }
 
 
 async def of_tenant(app: Context, tenant_id: str) -> Standing:
-    """Now. One indexed row is read."""
+    """Now. Two indexed rows are read."""
+    if await tenants.is_moved(app.db, tenant_id):
+        return MOVED
     return standing_of(await subscriptions.get(app.db, tenant_id), now(), app.settings.past_due_days)
 
 

@@ -2,7 +2,7 @@
 
 from flowchat.domain import Source
 from flowchat.ingest.documents import builtin_hash
-from flowchat.services import homepage, keys
+from flowchat.services import homepage, keys, tenant_files
 from flowchat.services.context import Context
 from flowchat.services.key_requests import NewAdminKey
 from flowchat.services.queueing import queue
@@ -21,6 +21,11 @@ async def first_admin_key(app: Context) -> str | None:
     return secret
 
 
+def clear_moves(app: Context) -> None:
+    """Delete what an export or an import that was killed has left in the folder."""
+    tenant_files.clean_up(app.settings.data_dir)
+
+
 async def resume_jobs(app: Context) -> None:
     """Queue again what a killed process left running."""
     await app.db.write(jobs.release_all)
@@ -36,18 +41,18 @@ async def queue_missing_work(app: Context) -> None:
     await homepage.ensure(app)
     docs = await source_store.builtin(app.db)
     if docs is not None and docs.status != "revoked" and not await _is_current(app, docs):
-        await _queue(app, docs)
+        await queue_anew(app, docs)
     for source in await source_store.all_with_live_version(app.db):
         live = await versions.get(app.db, source.live_version or "")
         if live is not None and live.embedder != app.settings.embedder:
-            await _queue(app, source)
+            await queue_anew(app, source)
 
 
 async def _is_current(app: Context, docs: Source) -> bool:
     return docs.live_version is not None and await versions.content_hash(app.db, docs.live_version) == builtin_hash()
 
 
-async def _queue(app: Context, source: Source) -> None:
+async def queue_anew(app: Context, source: Source) -> None:
     """Unless the source has a job already: that one will do."""
 
     def transaction(conn: Connection) -> None:

@@ -48,13 +48,16 @@ async def sync_tenant(app: Context, tenant_id: str) -> None:
 
 
 async def sync(app: Context, stripe: Stripe, customer: str) -> bool:
-    """Store what the customer has subscribed to, as it is now. False: it is no tenant's. Raises StripeFailure."""
+    """Store what the customer has subscribed to, as it is now. False: it is no tenant's of this machine.
+
+    Raises StripeFailure.
+    """
     async with app.syncing:  # what was fetched first is stored first
         tenant_id = await subscriptions.tenant_of_customer(app.db, customer)
         present = await subscriptions.get(app.db, tenant_id) if tenant_id else None
         found = await customers.subscriptions(stripe, customer, present.stripe_subscription if present else None)
         tenant = await tenants.get(app.db, tenant_id or next((one.tenant_id for one in found if one.tenant_id), ""))
-        if tenant is None:
+        if tenant is None or tenant.moved_at is not None:
             return False
         if tenant_id is None:
             present = await subscriptions.get(app.db, tenant.id)

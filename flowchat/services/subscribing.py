@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flowchat.billing import Plan, Subscriber, standing_of, subscribe, with_plan
+from flowchat.billing import MOVED, Plan, Subscriber, standing_of, subscribe, with_plan
 from flowchat.domain import Tenant, now
 from flowchat.errors import Conflict, NotFound
 from flowchat.services.context import Context
@@ -51,6 +51,7 @@ async def subscribers(app: Context, tenants: Sequence[Tenant]) -> list[Subscribe
     whole = []
     for tenant in tenants:
         subscription, plan = found.get(tenant.id, (None, None))
-        standing = standing_of(subscription, moment, app.settings.past_due_days)
+        present = standing_of(subscription, moment, app.settings.past_due_days)
+        standing = present if tenant.moved_at is None else MOVED
         whole.append(with_plan(tenant, plan, subscription, standing))
     return whole

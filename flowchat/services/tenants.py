@@ -158,7 +158,7 @@ async def create(app: Context, actor: Actor, new: NewTenant) -> tuple[Subscriber
         keys.insert(conn, key, hash_secret(secret))
         plan = subscribing.give(conn, tenant.id, new.plan) if new.plan is not None else None
         told = {"plan": plan.slug} if plan else {}
-        _audit(conn, actor, tenant, "tenants.create", slug=tenant.slug, key=key.id, **told)
+        audit(conn, actor, tenant, "tenants.create", slug=tenant.slug, key=key.id, **told)
         return tenant
 
     tenant = await app.db.write(transaction)
@@ -188,7 +188,7 @@ async def close(app: Context, actor: Actor, id_or_slug: str) -> Subscriber:
     await _stop_charging(app, id_or_slug)
 
     def transaction(conn: Connection) -> tuple[Tenant, list[str], list[str]]:
-        tenant = _find(conn, id_or_slug)
+        tenant = find(conn, id_or_slug)
         if (first := tenants.first_now(conn)) is not None and tenant.id == first.id:
             raise Conflict("first_tenant", "The first tenant is the appliance's own and can't be closed.")
         if tenant.closed_at is not None:
@@ -201,8 +201,10 @@ async def close(app: Context, actor: Actor, id_or_slug: str) -> Subscriber:
             if (source := sources.find(conn, tenant.id, source_id)) is not None:
                 revoke_within(conn, _operator_in(tenant), source)
                 sources.hide(conn, source.id)
-        _audit(conn, actor, tenant, "tenants.close", keys=len(key_ids), sources=len(source_ids))
-        return _find(conn, tenant.id), key_ids, source_ids
+        if tenant.moved_at is not None:
+            tenants.stop_sending(conn, tenant.id)
+        audit(conn, actor, tenant, "tenants.close", keys=len(key_ids), sources=len(source_ids))
+        return find(conn, tenant.id), key_ids, source_ids
 
     tenant, key_ids, source_ids = await app.db.write(transaction)
     await app.revocations.add("key", *key_ids)
@@ -215,6 +217,8 @@ async def _stop_charging(app: Context, id_or_slug: str) -> None:
     tenant, first = await tenants.get(app.db, id_or_slug), await tenants.first(app.db)
     if tenant is None or tenant.closed_at is not None or (first is not None and tenant.id == first.id):
         return
+    if tenant.moved_at is not None:
+        return  # its other machine goes on with the subscription
     present = await subscriptions.get(app.db, tenant.id)
     if present is not None and present.is_managed_by_stripe and present.stripe_subscription is not None:
         async with connect(app.settings) as stripe:
@@ -252,7 +256,7 @@ async def update_own(app: Context, actor: Actor, change: TenantChange) -> Subscr
 
 async def _update(app: Context, actor: Actor, id_or_slug: str, change: TenantChange, operation_name: str) -> Subscriber:
     def transaction(conn: Connection) -> str:
-        tenant = _find(conn, id_or_slug)
+        tenant = find(conn, id_or_slug)
         require_open(tenant)
         name = tenant.name if change.name is UNSET else change.name.strip()
         retention_days = tenant.retention_days if change.retention_days is UNSET else change.retention_days
@@ -261,13 +265,13 @@ async def _update(app: Context, actor: Actor, id_or_slug: str, change: TenantCha
         if isinstance(change, AnyTenantChange) and change.plan is not UNSET:
             plan = subscribing.give(conn, tenant.id, change.plan)
             told = {"plan": plan.slug if plan else "none"}
-        _audit(conn, actor, tenant, operation_name, name=name, retention_days=retention_days, **told)
+        audit(conn, actor, tenant, operation_name, name=name, retention_days=retention_days, **told)
         return tenant.id
 
     return await _get(app, await app.db.write(transaction))
 
 
-def _find(conn: Connection, id_or_slug: str) -> Tenant:
+def find(conn: Connection, id_or_slug: str) -> Tenant:
     tenant = tenants.find(conn, id_or_slug)
     if tenant is None:
         raise NotFound("tenant", id_or_slug)
@@ -296,7 +300,7 @@ def _first_key(tenant: Tenant, secret: str) -> Key:
     )
 
 
-def _audit(conn: Connection, actor: Actor, tenant: Tenant, operation_name: str, **detail: object) -> None:
+def audit(conn: Connection, actor: Actor, tenant: Tenant, operation_name: str, **detail: object) -> None:
     """In the log of whoever did it, and, where that is somebody else, in the tenant's own, without an address."""
     audit_log.insert(conn, actor, operation_name, tenant.id, **detail)
     if tenant.id != actor.tenant_id:

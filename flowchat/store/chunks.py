@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from flowchat.domain import Chunk, NewChunk, new_id
 from flowchat.store.database import Database, Row
 
+_FLOAT_BYTES = 4
 _TITLE_WEIGHT, _HEADINGS_WEIGHT, _TEXT_WEIGHT = 2.0, 2.0, 1.0
 _WORD, _NO_WORD = re.compile(r"\w+"), re.compile(r"\W")
 
@@ -45,14 +46,34 @@ def insert(
             "insert into chunks (id, version, page_id, position, headings, anchor, text) values (?, ?, ?, ?, ?, ?, ?)",
             (new_id("chk"), version, page_id, position, json.dumps(chunk.headings), chunk.anchor, chunk.text),
         ).lastrowid
-        conn.execute(
-            "insert into chunks_fts (rowid, version, title, headings, text) values (?, ?, ?, ?, ?)",
-            (rowid, _version_word(version), title, " > ".join(chunk.headings), chunk.text),
-        )
-        conn.execute(
-            f"insert into vectors_{len(vector)} (chunk, version, embedding) values (?, ?, ?)",  # noqa: S608 (a number)
-            (rowid, version, vector.tobytes()),
-        )
+        _index(conn, int(rowid or 0), version, title, chunk.headings, chunk.text, vector.tobytes())
+
+
+def index_again(conn: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Chunks that came without their indexes: rowid, version, title, headings (JSON), text, embedding of each."""
+    for row in rows:
+        rowid, version, title, headings, text, embedding = row
+        _index(conn, rowid, version, title, json.loads(headings), text, embedding)
+
+
+def _index(
+    conn: sqlite3.Connection,
+    rowid: int,
+    version: int,
+    title: str,
+    headings: Sequence[str],
+    text: str,
+    embedding: bytes,
+) -> None:
+    """embedding: (dims,) float32"""
+    conn.execute(
+        "insert into chunks_fts (rowid, version, title, headings, text) values (?, ?, ?, ?, ?)",
+        (rowid, _version_word(version), title, " > ".join(headings), text),
+    )
+    conn.execute(
+        f"insert into vectors_{len(embedding) // _FLOAT_BYTES} (chunk, version, embedding) values (?, ?, ?)",  # noqa: S608
+        (rowid, version, embedding),
+    )
 
 
 def delete_batch(conn: sqlite3.Connection, version: int, limit: int) -> int:

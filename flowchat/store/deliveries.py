@@ -7,6 +7,7 @@ from dataclasses import asdict
 from flowchat.domain import Delivery, DeliveryAttempt, DeliveryStatus, EventType, WebhookEvent, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
+from flowchat.store.tenants import NOT_MOVED
 
 KEPT_ATTEMPTS = 24  # of one delivery: three rounds of its eight
 _SELECT = (
@@ -104,14 +105,18 @@ async def counts(db: Database, tenant_id: str) -> dict[str, int]:
 
 async def endpoints_due(db: Database) -> list[str]:
     """Ids of the endpoints for which something is due."""
-    rows = await db.rows("select distinct webhook_id from deliveries where next_attempt_at <= ?", (now(),))
+    rows = await db.rows(
+        f"select distinct webhook_id from deliveries where next_attempt_at <= ? and {NOT_MOVED}",  # noqa: S608
+        (now(),),
+    )
     return [row["webhook_id"] for row in rows]
 
 
 async def due(db: Database, webhook_id: str, limit: int) -> list[Delivery]:
     """What is due at an endpoint, longest due first."""
     rows = await db.rows(
-        f"{_SELECT} where d.webhook_id = ? and d.next_attempt_at <= ? order by d.next_attempt_at limit ?",
+        f"{_SELECT} where d.webhook_id = ? and d.next_attempt_at <= ? and d.{NOT_MOVED}"
+        " order by d.next_attempt_at limit ?",
         (webhook_id, now(), limit),
     )
     return [_delivery(row) for row in rows]

@@ -5,6 +5,7 @@ import sqlite3
 from flowchat.billing import Email
 from flowchat.domain import new_id, now
 from flowchat.store.database import Database, Row
+from flowchat.store.tenants import NOT_MOVED
 
 KEEP_S = 30 * 86_400
 _FIELDS = tuple(Email.__dataclass_fields__)
@@ -54,7 +55,9 @@ def delete_old(conn: sqlite3.Connection) -> None:
 async def due(db: Database, limit: int) -> list[Email]:
     """Those that were never tried come first: a server that is down must not keep a new one waiting behind old ones."""
     rows = await db.rows(
-        "select * from emails where next_attempt_at <= ? order by attempts, next_attempt_at limit ?", (now(), limit)
+        f"select * from emails where next_attempt_at <= ? and (tenant_id is null or {NOT_MOVED})"  # noqa: S608
+        " order by attempts, next_attempt_at limit ?",
+        (now(), limit),
     )
     return [_email(row) for row in rows]
 

@@ -62,13 +62,13 @@ def release(conn: sqlite3.Connection, job_id: str, owner: str) -> None:
     )
 
 
-def pause(conn: sqlite3.Connection, job_id: str) -> None:
+def pause(conn: sqlite3.Connection, job_id: str, moment: str = "") -> None:
     """Take a job from its worker, if it has one, until it is resumed. That is no interruption that counts."""
     conn.execute(
         "update jobs set paused_at = ?, status = 'queued', attempts = attempts - (status = 'running'),"
         " lease_owner = null, lease_until = null, reserved_pages = null"
         " where id = ? and status in ('queued', 'running') and paused_at is null",
-        (now(), job_id),
+        (moment or now(), job_id),
     )
 
 

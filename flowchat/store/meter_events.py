@@ -7,6 +7,7 @@ from flowchat.billing import METRICS, MeterEvent, MeterEventStatus, Metric
 from flowchat.domain import now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
+from flowchat.store.tenants import NOT_MOVED
 
 _FIELDS = tuple(MeterEvent.__dataclass_fields__)
 _AFTER = "~"  # sorts after whatever can follow an hour (YYYY-MM-DDTHH) in a time
@@ -40,7 +41,7 @@ def unsealed(conn: sqlite3.Connection, before: str, limit: int, tenant_id: str |
         f"select l.tenant_id, s.stripe_customer, substr(l.created_at, 1, 13) as hour, {sums}"  # noqa: S608 (our names)
         " from subscriptions s join usage_ledger l on l.tenant_id = s.tenant_id and l.created_at >= s.billed_from"
         f" where s.stripe_customer is not null and l.reported_in is null and {_BILLED} and l.created_at < ?"
-        " and (? is null or s.tenant_id = ?) group by l.tenant_id, hour order by hour limit ?",
+        f" and s.{NOT_MOVED} and (? is null or s.tenant_id = ?) group by l.tenant_id, hour order by hour limit ?",
         (before, tenant_id, tenant_id, limit),
     ).fetchall()
     return [
@@ -170,7 +171,7 @@ def find_by_identifier(conn: sqlite3.Connection, *identifiers: str) -> MeterEven
 async def due(db: Database, moment: str, limit: int) -> list[int]:
     """Numbers of pending events whose time has come, longest due first."""
     rows = await db.rows(
-        "select seq from meter_events where status = 'pending' and next_attempt_at <= ?"
+        f"select seq from meter_events where status = 'pending' and next_attempt_at <= ? and {NOT_MOVED}"  # noqa: S608
         " order by next_attempt_at limit ?",
         (moment, limit),
     )
@@ -194,7 +195,9 @@ def of_hour(conn: sqlite3.Connection, tenant_id: str, metric: Metric, hour: str)
 
 def parked_hours(conn: sqlite3.Connection) -> dict[tuple[str, Metric, str], list[MeterEvent]]:
     """All events of each tenant, metric and hour of which one is parked."""
-    rows = conn.execute("select distinct tenant_id, metric, hour from meter_events where status = 'parked'").fetchall()
+    rows = conn.execute(
+        f"select distinct tenant_id, metric, hour from meter_events where status = 'parked' and {NOT_MOVED}"  # noqa: S608
+    ).fetchall()
     hours = [(row["tenant_id"], row["metric"], row["hour"]) for row in rows]
     return {hour: of_hour(conn, *hour) for hour in hours}
 
@@ -211,7 +214,9 @@ async def last_delivered_at(db: Database) -> str | None:
 
 async def first_open_hour(db: Database) -> str | None:
     """The earliest hour of what is pending or parked."""
-    row = await db.row("select min(hour) as hour from meter_events where status in ('pending', 'parked')")
+    row = await db.row(
+        f"select min(hour) as hour from meter_events where status in ('pending', 'parked') and {NOT_MOVED}"  # noqa: S608
+    )
     return row["hour"] if row else None
 
 
@@ -233,7 +238,8 @@ async def hour_sums(db: Database, first: str, before: str, fresh_from: str) -> l
         f"select tenant_id, metric, hour, {sums},"  # noqa: S608 (our names)
         " coalesce(sum(value) filter (where status = 'delivered' and delivered_at >= ?3), 0) as fresh"
         f" from ({lines} union all select tenant_id, metric, hour, value, status, delivered_at from meter_events"
-        " where hour >= ?1 and hour < ?2) group by tenant_id, metric, hour order by hour, tenant_id, metric",
+        f" where hour >= ?1 and hour < ?2) where {NOT_MOVED}"
+        " group by tenant_id, metric, hour order by hour, tenant_id, metric",
         (first, before, fresh_from),
     )
     return [HourSum(**{name: row[name] for name in HourSum.__dataclass_fields__}) for row in rows]
@@ -245,7 +251,8 @@ async def customers(db: Database, first: str) -> dict[tuple[str, str], str]:
         "select c.tenant_id, c.stripe_customer, t.slug from"
         " (select tenant_id, stripe_customer from meter_events where hour >= ?"
         " union select tenant_id, stripe_customer from subscriptions"
-        " where stripe_customer is not null and billed_from is not null) c join tenants t on t.id = c.tenant_id",
+        " where stripe_customer is not null and billed_from is not null) c join tenants t on t.id = c.tenant_id"
+        " where t.moved_at is null",
         (first,),
     )
     return {(row["tenant_id"], row["stripe_customer"]): row["slug"] for row in rows}

@@ -46,6 +46,21 @@ def migrate(path: Path) -> int:
     return len(missing)
 
 
+def latest_schema() -> int:
+    return migrations()[-1][0]
+
+
+def schema_at(number: int, *more: str) -> set[tuple[str, str, str | None]]:
+    """(type, name, SQL) of all that a database at that schema has, and what `more` statements make."""
+    with closing(connect(Path(":memory:"))) as connection:
+        for known, sql in migrations():
+            if known <= number:
+                _apply(connection, known, sql)
+        for statement in more:
+            connection.execute(statement)
+        return {(row["type"], row["name"], row["sql"]) for row in connection.execute("select * from sqlite_schema")}
+
+
 def _missing(connection: sqlite3.Connection, path: Path) -> list[tuple[int, str]]:
     known, present = migrations(), _present(connection)
     if present > known[-1][0]:

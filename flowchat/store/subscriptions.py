@@ -8,6 +8,7 @@ from flowchat.billing import Plan, Prices, Subscription
 from flowchat.domain import now
 from flowchat.store.database import Database, Row
 from flowchat.store.plans import plan_of
+from flowchat.store.tenants import NOT_MOVED
 
 _FIELDS = tuple(Subscription.__dataclass_fields__)
 _WITH_PLAN = "select p.* from subscriptions s join plans p on p.id = s.plan_id where s.tenant_id = ?"
@@ -71,8 +72,10 @@ async def tenant_of_customer(db: Database, stripe_customer: str) -> str | None:
 
 
 async def stripe_customers(db: Database) -> list[str]:
-    """Of all tenants that have one."""
-    rows = await db.rows("select stripe_customer from subscriptions where stripe_customer is not null order by 1")
+    """Of all tenants that have one, and have not moved away."""
+    rows = await db.rows(
+        f"select stripe_customer from subscriptions where stripe_customer is not null and {NOT_MOVED} order by 1"  # noqa: S608
+    )
     return [row["stripe_customer"] for row in rows]
 
 

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 
 from flowchat.domain import Tenant, new_id, now
 from flowchat.errors import Conflict
+from flowchat.store import jobs
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
 
 _FIRST = "select * from tenants order by id limit 1"
 _ONE = "select * from tenants where id = ? or slug = ?"
+NOT_MOVED = "tenant_id not in (select id from tenants where moved_at is not null)"  # of rows that have a tenant
 _CLOSED = "the tenant is closed"  # as the triggers on keys and sources say it
 # What a closed tenant leaves behind, in this order, beside its sources and conversations: table and condition.
 # Deliveries that tell of its end are made first.
@@ -44,6 +46,37 @@ def close(conn: sqlite3.Connection, tenant_id: str) -> None:
     conn.execute("update tenants set closed_at = ? where id = ?", (now(), tenant_id))
 
 
+def freeze(conn: sqlite3.Connection, tenant_id: str) -> None:
+    """It goes on at another machine: its jobs are paused, and nothing of it is sent from here."""
+    moment = now()
+    conn.execute("update tenants set moved_at = ? where id = ?", (moment, tenant_id))
+    for job in conn.execute(
+        "select id from jobs where tenant_id = ? and status in ('queued', 'running') and paused_at is null",
+        (tenant_id,),
+    ).fetchall():
+        jobs.pause(conn, job["id"], moment)
+
+
+def thaw(conn: sqlite3.Connection, tenant_id: str) -> None:
+    """It goes on here, with the jobs that were paused because it had moved."""
+    conn.execute(
+        "update jobs set paused_at = null where tenant_id = ?1 and paused_at ="
+        " (select moved_at from tenants where id = ?1)",
+        (tenant_id,),
+    )
+    conn.execute("update tenants set moved_at = null where id = ?", (tenant_id,))
+
+
+def stop_sending(conn: sqlite3.Connection, tenant_id: str) -> None:
+    """End what a tenant that has moved would still have to send: its other machine does."""
+    conn.execute(
+        "update deliveries set status = 'failed', next_attempt_at = null"
+        " where tenant_id = ? and next_attempt_at is not null",
+        (tenant_id,),
+    )
+    conn.execute("update emails set next_attempt_at = null, body = '' where tenant_id = ?", (tenant_id,))
+
+
 @contextmanager
 def refused_if_closed() -> Iterator[None]:
     """Around an insert that a trigger refuses to closed tenants. Raises Conflict `tenant_closed` then."""
@@ -74,6 +107,13 @@ def unrevoked(conn: sqlite3.Connection, tenant_id: str) -> tuple[list[str], list
     return [row["id"] for row in keys], [row["id"] for row in sources]
 
 
+def revoked(conn: sqlite3.Connection, tenant_id: str) -> tuple[list[str], list[str]]:
+    """Ids of the tenant's keys and sources that are revoked."""
+    keys = conn.execute("select id from keys where tenant_id = ? and revoked_at is not null", (tenant_id,))
+    sources = conn.execute("select id from sources where tenant_id = ? and status = 'revoked'", (tenant_id,))
+    return [row["id"] for row in keys], [row["id"] for row in sources]
+
+
 async def first(db: Database) -> Tenant | None:
     row = await db.row(_FIRST)
     return _tenant(row) if row else None
@@ -88,6 +128,11 @@ def first_now(conn: sqlite3.Connection) -> Tenant | None:
 async def get(db: Database, id_or_slug: str) -> Tenant | None:
     row = await db.row(_ONE, (id_or_slug, id_or_slug))
     return _tenant(row) if row else None
+
+
+async def is_moved(db: Database, tenant_id: str) -> bool:
+    row = await db.row("select moved_at from tenants where id = ?", (tenant_id,))
+    return row is not None and row["moved_at"] is not None
 
 
 async def page(db: Database, cursor: Cursor) -> list[Tenant]:
@@ -113,4 +158,4 @@ def erase_rest(conn: sqlite3.Connection, tenant_id: str, limit: int) -> None:
 
 
 def _tenant(row: Row) -> Tenant:
-    return Tenant(row["id"], row["slug"], row["name"], row["created_at"], row["retention_days"], row["closed_at"])
+    return Tenant(**{name: row[name] for name in Tenant.__dataclass_fields__})

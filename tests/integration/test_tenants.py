@@ -57,7 +57,7 @@ async def test_a_tenant_is_made_with_its_first_key(tmp_path: Path) -> None:
         secret = made.pop("key")
         assert made.pop("id").startswith("ten_") and made.pop("created_at")
         good = {"read_only": False, "reason": "", "read_only_at": None}
-        nothing = {"plan": None, "subscription": None, "standing": good, "closed_at": None}
+        nothing = {"plan": None, "subscription": None, "standing": good, "closed_at": None, "moved_at": None}
         assert made == {"slug": "acme", "name": "Acme", "retention_days": 90, **nothing}
         read = await machine.call("GET", "/v1/tenants/acme")
         assert "key" not in read.json()

@@ -4,12 +4,18 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from flowchat.billing import Subscriber
+from flowchat.services.moving import Imported
 from flowchat.services.views.plans import StandingView, SubscriptionView
+
+_SAME = ("id", "slug", "name", "retention_days", "created_at", "closed_at", "moved_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantView:
-    """A customer or a team, isolated from all others. `plan` is a slug; null: no plan, no quota, nothing billed."""
+    """A customer or a team, isolated from all others. `plan` is a slug; null: no plan, no quota, nothing billed.
+
+    One with `moved_at` was exported to go on at another machine: here it is read-only, and nothing of it is sent.
+    """
 
     id: str
     slug: str
@@ -20,6 +26,7 @@ class TenantView:
     standing: StandingView
     created_at: str
     closed_at: str | None
+    moved_at: str | None
 
     @classmethod
     def of(cls, tenant: Subscriber) -> Self:
@@ -38,8 +45,22 @@ class CreatedTenantView(TenantView):
         return cls(**_told(tenant), key=key)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedTenantView(TenantView):
+    """A tenant that came from another machine. `rows` by table; `notes` say what is left to do, to people."""
+
+    rows: dict[str, int]
+    reindexed: int
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, imported: Imported) -> Self:  # type: ignore[override]
+        told = _told(imported.tenant)
+        return cls(**told, rows=imported.rows, reindexed=imported.reindexed, notes=imported.notes)
+
+
 def _told(tenant: Subscriber) -> dict[str, Any]:
-    told = {name: getattr(tenant, name) for name in ("id", "slug", "name", "retention_days", "created_at", "closed_at")}
+    told = {name: getattr(tenant, name) for name in _SAME}
     subscription = SubscriptionView.of(tenant.subscription) if tenant.subscription else None
     plan = tenant.plan.slug if tenant.plan else None
     return told | {"plan": plan, "subscription": subscription, "standing": StandingView.of(tenant.standing)}
