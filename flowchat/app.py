@@ -5,6 +5,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import time
@@ -52,7 +53,7 @@ from flowchat.settings import Settings
 from flowchat.store.database import open_database
 from flowchat.store.migrate import is_current, migrate
 from flowchat.tasks import Queue
-from flowchat.web import create_web
+from flowchat.web import connections, create_web
 
 LOCK_FILE = "flowchat.lock"
 GRACE_S = 3.0  # for requests in flight when the appliance stops
@@ -63,7 +64,8 @@ ERASE_CLOSED_S = 60.0
 WARN_S = 60.0
 LOOK_CLOSELY_S = 300.0
 LOOK_UP_S = 24 * 3600.0
-KEEP_ALIVE_S = 75.0  # longer than common reverse proxies keep theirs
+KEPT_DESCRIPTORS = 250  # for files, models, crawls and connections that are being turned away
+MOST_DESCRIPTORS = 65_536
 LIVE_TIMEOUT_S = 30.0
 
 LOCK_WAIT_S = 2.0
@@ -236,7 +238,9 @@ async def serve_web(app: Appliance) -> AsyncIterator[None]:
     """Its API and pages, at the address of its settings, while the block runs. Raises FlowChatError `cannot_listen`."""
     stop = asyncio.Event()
     listener = _bind(app.settings.host, app.settings.port)
-    serving = asyncio.create_task(hypercorn_serve(create_web(app), _hypercorn(listener), shutdown_trigger=stop.wait))
+    serving = asyncio.create_task(
+        hypercorn_serve(create_web(app), _hypercorn(listener, app.settings), shutdown_trigger=stop.wait)
+    )
     try:
         await wait_until_live(reachable_url(app.settings), LIVE_TIMEOUT_S)
         yield
@@ -339,12 +343,14 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
             asyncio.create_task(again_and_again(LOOK_CLOSELY_S, lambda: scraping.look_closely(app))),
             asyncio.create_task(scraping.watch_loop(app)),
+            asyncio.create_task(app.engines.look_after()),
         ]
         if (mail_server := mail.server_of(settings)) is not None:
             postman = Postman(app, mail_server)
             app.wake_mail = postman.wake
             background.append(asyncio.create_task(postman.run()))
-        serving = asyncio.create_task(hypercorn_serve(web, _hypercorn(listener), shutdown_trigger=stop.wait))
+        config = _hypercorn(listener, settings)
+        serving = asyncio.create_task(hypercorn_serve(web, config, shutdown_trigger=stop.wait))
         try:
             await _announce(app, serving, report)
             background.append(asyncio.create_task(again_and_again(DISPOSE_S, lambda: worker.dispose(app))))
@@ -371,14 +377,20 @@ async def _work_with_stripe(app: Appliance) -> None:
         group.create_task(again_and_again(DELETE_OLD_S, lambda: stripe_inbox.delete_old(app)))
 
 
-def _hypercorn(listener: socket.socket) -> Config:
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
+def _hypercorn(listener: socket.socket, settings: Settings) -> Config:
+    config = connections.config(listener, settings, _raise_descriptors() - KEPT_DESCRIPTORS)
     config.graceful_timeout = GRACE_S
-    config.keep_alive_timeout = KEEP_ALIVE_S
-    config.include_server_header = False
-    config.errorlog = logging.getLogger("hypercorn.error")  # else it would write to standard error by itself
     return config
+
+
+def _raise_descriptors() -> int:
+    """Let this process have as many descriptors as the system allows; returns how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
 async def _announce(app: Appliance, serving: asyncio.Task[None], report: Report) -> None:

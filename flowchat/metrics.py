@@ -42,7 +42,7 @@ class Metrics:
             "http_request_seconds", "From a request to the end of its answer.", _REQUEST_S, "method", "route"
         )
         self.turned_away = self._counter(
-            "turned_away", "Requests refused because somebody asks too much (429) or the machine is full (503).", "code"
+            "turned_away", "Requests refused by a limit (429), a full machine (503) or disk (507).", "code"
         )
         self.loop_lag_s = self._histogram("event_loop_lag_seconds", "How late the event loop wakes up.", _LAG_S)
 
@@ -66,7 +66,9 @@ class Metrics:
         self.tokens_per_s = self._histogram(
             "generation_tokens_per_second", "Tokens written in each second of generation, by answer.", _TOKENS_PER_S
         )
-        self.model_failures = self._counter("model_failures", "Generations and checks that failed.")
+        self.model_failures = self._counter(
+            "model_failures", "Model calls that failed; an answer did without."
+        )
 
     def _count_ingest(self) -> None:
         self.ingest_stage_s = self._histogram(

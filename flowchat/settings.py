@@ -101,6 +101,16 @@ class Settings:
     calls_per_minute: int = _setting(
         600, "REST calls one key may make in a minute, or one address without a valid key. 0: no limit."
     )
+    min_free_mb: int = _setting(
+        500, "Free MB on the disk of the data folder below which no crawls, uploads and pulls begin. 0: they always do."
+    )
+    max_connections: int = _setting(
+        4_000, "Open connections in all, fewer where the system gives fewer descriptors; more get 503.", minimum=10
+    )
+    max_connections_per_address: int = _setting(
+        256,
+        "Open connections, and streams, of one address; more get 429. FLOWCHAT_TRUSTED_PROXIES may have any number.",
+    )
     session_idle_hours: float = _setting(
         12.0, "Hours without use after which a sign-in to the admin ends.", minimum=0.01
     )

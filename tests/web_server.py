@@ -12,7 +12,6 @@ import httpx
 from appliance import operator, running
 from httpx_sse import ServerSentEvent, aconnect_sse
 from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Citation, CrawlConfig, Event, Source, new_id, now
@@ -21,7 +20,8 @@ from flowchat.services.context import Appliance
 from flowchat.settings import Settings
 from flowchat.store import sources, versions
 from flowchat.store.database import Connection
-from flowchat.web import create_web
+from flowchat.web import connections, create_web
+from flowchat.web.admission import Connections
 
 ORIGIN = "https://shop.example"
 TIMEOUT_S = 60  # of a busy machine
@@ -104,6 +104,7 @@ class Served:
     key: str
     admin: str
     client: httpx.AsyncClient
+    connections: Connections
 
     def headers(self, **more: str) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in more.items()}
@@ -163,7 +164,7 @@ async def serving(
         app.answerer = answerer  # type: ignore[assignment]
         url = app.settings.origin
         async with (
-            _listening(app, listener.detach(), heartbeat_s),
+            _listening(app, listener, heartbeat_s) as open_connections,
             httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S) as client,
         ):
             actor = await operator(app)
@@ -171,7 +172,7 @@ async def serving(
             await homepage.ensure(app)
             key, secret = await keys.create(app, actor, keys.NewWidgetKey(origins=(ORIGIN,), sources=("shop",)))
             _, admin = await keys.create(app, actor, keys.NewAdminKey())
-            yield Served(app, answerer, url, key.id, secret, admin, client)
+            yield Served(app, answerer, url, key.id, secret, admin, client, open_connections)
 
 
 async def add_source(app: Appliance, slug: str, *, is_live: bool, tenant_id: str = "") -> Source:
@@ -205,15 +206,13 @@ async def make_live(app: Appliance, source: Source) -> str:
 
 
 @asynccontextmanager
-async def _listening(app: Appliance, fileno: int, heartbeat_s: float) -> AsyncIterator[None]:
-    config = Config()
-    config.bind = [f"fd://{fileno}"]
+async def _listening(app: Appliance, listener: socket.socket, heartbeat_s: float) -> AsyncIterator[Connections]:
+    config = connections.config(listener, app.settings, 1000)
     config.graceful_timeout = 1
-    config.keep_alive_timeout = 75
     stop = asyncio.Event()
     server = asyncio.create_task(serve(create_web(app, heartbeat_s=heartbeat_s), config, shutdown_trigger=stop.wait))
     try:
-        yield
+        yield config.connections
     finally:
         await app.runs.stop_all()
         stop.set()

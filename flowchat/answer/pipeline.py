@@ -8,10 +8,11 @@ answer to the same question comes before all that, word for word.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from flowchat.answer.curated import Matcher
 from flowchat.answer.decide import answerability
@@ -46,6 +47,7 @@ from flowchat.settings import Settings
 from flowchat.store import curated_answers
 from flowchat.store.database import Database
 
+Judged = TypeVar("Judged")
 MAX_QUOTES = 3
 SUGGESTIONS = 3
 MAX_SEARCHES_AHEAD = 1  # of a generation that shares their cores
@@ -131,7 +133,7 @@ class Answerer:
                         yield event
                     return
                 spans = HURRIED_SPANS if self._is_hurried(answer) else MAX_SPANS
-                ranked = await to_its_end(rank_spans, self._engines.reranker, query, hits, spans) if hits else []
+                ranked = await self._judge(rank_spans, self._engines.reranker, query, hits, spans) if hits else []
                 certainty = await self._certainty(question, query, ranked)
                 answer.observe(Weighed(ranked, certainty))
             if not ranked or certainty < self._settings.refuse_below:
@@ -157,7 +159,8 @@ class Answerer:
         )
         if not candidates.ids:
             return None
-        vector = await self._embed(query, answer)
+        if (vector := await self._embed(query, answer)) is None:
+            return None
         try:
             curated_id = await to_its_end(
                 lambda: Matcher(self._engines.verifier, candidates).find((question.query, query), vector)
@@ -165,6 +168,7 @@ class Answerer:
         except ModelError as error:
             log.warning("the verifier failed, curated answers are left out: %s", error)
             answer.observe(Broken())
+            self._engines.faults.note("verifier")
             answer.is_reduced = True
             return None
         chunk = await curated_answers.chunk(self._db, curated_id, sources) if curated_id else None
@@ -175,16 +179,32 @@ class Answerer:
             return []
         vector = await self._embed(query, answer)
         chunks = await retrieve(self._db, self._engines.embedder.name, query, vector, versions, answer.observe)
-        return await to_its_end(rerank, self._engines.reranker, query, chunks, lambda: self._is_hurried(answer))
+        return await self._judge(rerank, self._engines.reranker, query, chunks, lambda: self._is_hurried(answer))
+
+    async def _judge(self, work: Callable[..., list[Judged]], *arguments: Any) -> list[Judged]:
+        """Work of the reranker, without which nothing says whether the pages answer. Raises ModelError."""
+        try:
+            return await to_its_end(work, *arguments)
+        except ModelError as error:
+            log.error("the reranker failed: %s", error)
+            self._engines.faults.note("reranker")
+            raise ModelError("search_failed", "FlowChat's search does not work at the moment. Ask again.") from None
 
     def _is_hurried(self, answer: Answer) -> bool:
         """Whether a search should be short: it had to wait for its turn, or somebody waits for theirs now."""
         answer.is_reduced = answer.is_reduced or self._gate.searches > 1
         return answer.is_reduced
 
-    async def _embed(self, query: str, answer: Answer) -> Vectors:
+    async def _embed(self, query: str, answer: Answer) -> Vectors | None:
+        """None where the embedder fails: then words alone find what there is."""
         if answer.query_vector is None:
-            answer.query_vector = await to_its_end(self._engines.embedder.embed_query, query)
+            try:
+                answer.query_vector = await to_its_end(self._engines.embedder.embed_query, query)
+            except ModelError as error:
+                log.warning("the embedder failed, only words are searched for: %s", error)
+                answer.observe(Broken())
+                self._engines.faults.note("embedder")
+                answer.is_reduced = True
         return answer.query_vector
 
     async def _certainty(self, question: Question, query: str, ranked: Sequence[Evidence]) -> float:
@@ -197,7 +217,7 @@ class Answerer:
         script, generator = telling.script, self._engines.generator
         for event in self._quote(telling.quotes[: self._settings.lead_quotes], script):
             yield event
-        if generator is not None and await self._is_free(generator, telling.deadline):
+        if generator is not None and not self._engines.problem and await self._is_free(generator, telling.deadline):
             async with self._generations, aclosing(self._generate(generator, telling)) as events:
                 async for event in events:
                     yield event
@@ -295,7 +315,11 @@ class Answerer:
                 yield event
 
     async def _verify(self, sentence: str, telling: "_Telling") -> Support:
-        return await asyncio.to_thread(verify, self._engines.verifier, sentence, telling.chunks, telling.query)
+        try:
+            return await asyncio.to_thread(verify, self._engines.verifier, sentence, telling.chunks, telling.query)
+        except ModelError:
+            self._engines.faults.note("verifier")
+            raise
 
     def _refuse(self, answer: Answer, locale: str, reason: str) -> Event:
         """The localised refusal; the nearest pages become suggestions."""

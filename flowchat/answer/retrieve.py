@@ -23,11 +23,14 @@ async def retrieve(
     db: Database,
     embedder: str,
     query: str,
-    vector: Vectors,
+    vector: Vectors | None,
     versions: Sequence[Version],
     observe: Observer = unobserved,
 ) -> list[Chunk]:
-    """At most CANDIDATES chunks of the versions, best first. Vectors of another embedder are not searched."""
+    """At most CANDIDATES chunks of the versions, best first. Vectors of another embedder are not searched.
+
+    Without a `vector` only words are.
+    """
     rankings = await search(db, embedder, query, vector, versions)
     candidates = distinct(await chunk_store.by_rowids(db, fuse(rankings)[:READ]))[:CANDIDATES]
     observe(Retrieved(*rankings, candidates))
@@ -35,12 +38,15 @@ async def retrieve(
 
 
 async def search(
-    db: Database, embedder: str, query: str, vector: Vectors, versions: Sequence[Version]
+    db: Database, embedder: str, query: str, vector: Vectors | None, versions: Sequence[Version]
 ) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
     """What words find and what vectors find: (row id, score) of at most SEARCHED chunks each, best first."""
+    words = chunk_store.search_words(db, [version.seq for version in versions], query_words(query), SEARCHED)
+    if vector is None:
+        return await words, []
     comparable = [version.seq for version in versions if version.embedder == embedder]
     return await asyncio.gather(
-        chunk_store.search_words(db, [version.seq for version in versions], query_words(query), SEARCHED),
+        words,
         chunk_store.search_vectors(db, comparable, vector, SEARCHED),
     )
 

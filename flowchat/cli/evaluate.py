@@ -235,6 +235,38 @@ def billing(chats: int, pages: int, faults: float, kills: int, as_json: bool) ->
 
 
 @evaluate.command()
+@click.option("--idle", default=2000, show_default=True, help="Readers of a stream in which nothing happens.")
+@click.option("--stalled", default=200, show_default=True, help="Readers that read nothing.")
+@click.option("--abort", default=10_000, show_default=True, help="Times that somebody connects and vanishes.")
+@click.option("--slow-heads", default=1000, show_default=True, help="Requests whose head comes a byte a second.")
+@click.option("--slow-bodies", default=200, show_default=True, help="Questions that come a byte a second.")
+@click.option("--large", default=500, show_default=True, help="Bodies of 4 MB without a credential, at once.")
+@click.option("--seconds", default=45.0, show_default=True, help="How long visitors are timed beside each attack.")
+@click.option("--max-memory", default=150.0, show_default=True, help="Most MB that an attack takes.")
+@click.option("--max-slowdown", default=3.0, show_default=True, help="Most times that visitors' p95 may grow.")
+@click.option("--max-lag", default=100.0, show_default=True, help="Most ms that the event loop is late (p99).")
+@json_option
+def attack(
+    idle: int,
+    stalled: int,
+    abort: int,
+    slow_heads: int,
+    slow_bodies: int,
+    large: int,
+    seconds: float,
+    max_memory: float,
+    max_slowdown: float,
+    max_lag: float,
+    as_json: bool,
+) -> None:
+    """Crowds of idle, stalled, slow, vanishing and greedy clients, and what visitors notice of them meanwhile."""
+    from flowchat.evaluation import attack as check
+
+    amounts = check.Amounts(idle, stalled, abort, slow_heads, slow_bodies, large, seconds)
+    _show([check.run(amounts, check.Targets(max_memory, max_slowdown, max_lag))], as_json)
+
+
+@evaluate.command()
 @click.option("--questions", default=12, show_default=True, type=click.IntRange(1, 12), help="Asked each time.")
 @click.option("--seconds", default=15.0, show_default=True, help="How long each crawl is watched.")
 @click.option("--wake-ups", default=10, show_default=True, help="Small jobs that an idle worker is woken for.")

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from flowchat.engines.protocols import Vectors
 from flowchat.engines.registry import ModelSpec
+from flowchat.errors import ModelError
 
 MAX_KNOWN_WORDS = 50_000  # whose tokens are remembered: about 5 MB
 MAX_KNOWN_CHARS = 40  # of such a word: languages without spaces have endless ones
@@ -49,7 +50,10 @@ class FastembedEmbedder:
         return vectors
 
     def _embed_one(self, text: str) -> Vectors:
-        return np.asarray(next(iter(self._model.embed([text], batch_size=1))), np.float32)
+        try:
+            return np.asarray(next(iter(self._model.embed([text], batch_size=1))), np.float32)
+        except Exception as error:  # ONNX Runtime's errors have no other base in common
+            raise ModelError("embedding_failed", f"The embedder failed: {error}") from None
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokenizers read each word by itself, so the tokens of a text are those of its words, which are few."""

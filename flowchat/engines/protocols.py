@@ -1,13 +1,16 @@
 """What the rest of FlowChat knows about models: four small protocols, and the set of them."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+ModelRole = Literal["embedder", "reranker", "verifier"]
+RECENT_S = 300.0
 
 
 class Embedder(Protocol):
@@ -77,15 +80,49 @@ class Generator(Protocol):
     def close(self) -> None: ...
 
 
+class Watched(Protocol):
+    """A generator that may break and come back; `problem` says why it does not work now."""
+
+    problem: str | None
+
+    async def look_after(self) -> None: ...
+
+
+class Faults:
+    """Which models failed lately."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[ModelRole, float] = {}
+
+    def note(self, role: ModelRole) -> None:
+        """It has failed just now."""
+        self._last[role] = self._clock()
+
+    def recent(self) -> list[ModelRole]:
+        return [role for role, at in self._last.items() if at > self._clock() - RECENT_S]
+
+
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The loaded models. `generator` is None where answers only quote; `problem` says why if nobody asked for that."""
+    """The loaded models. `generator` is None where answers shall only quote; `watched` mends it."""
 
     embedder: Embedder
     reranker: Reranker
     verifier: Verifier
     generator: Generator | None
-    problem: str | None = None
+    watched: Watched | None = None
+    faults: Faults = field(default_factory=Faults)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the generator does not work, if it does not."""
+        return self.watched.problem if self.watched else None
+
+    async def look_after(self) -> None:
+        """Bring a generator that fails back to work, until this is cancelled."""
+        if self.watched:
+            await self.watched.look_after()
 
     def close(self) -> None:
         """Wait for running generations to end, and free the generator. Close their iterators first."""

@@ -10,6 +10,7 @@ from fastembed.rerank.cross_encoder import TextCrossEncoder
 from tokenizers import Tokenizer
 
 from flowchat.engines.registry import ModelSpec
+from flowchat.errors import ModelError
 
 MAX_TOKENS = 512  # positions of the MiniLM it is made of
 MAX_QUERY_TOKENS = 128
@@ -32,7 +33,10 @@ class FastembedReranker:
         query = self._shortened(query)
 
         def score(passage: str) -> float:
-            return _sigmoid(next(iter(self._model.rerank(query, [passage], batch_size=1))))
+            try:
+                return _sigmoid(next(iter(self._model.rerank(query, [passage], batch_size=1))))
+            except Exception as error:  # ONNX Runtime's errors have no other base in common
+                raise ModelError("reranking_failed", f"The reranker failed: {error}") from None
 
         return list(self._pool.map(score, passages))
 

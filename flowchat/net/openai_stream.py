@@ -6,8 +6,10 @@ piece of text is tried again only where that may help soon.
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import cache
 from typing import Any, NoReturn
 
 import httpx
@@ -44,7 +46,7 @@ async def stream_chat(base_url: str, api_key: str, request: dict[str, Any]) -> A
     deadline = asyncio.get_running_loop().time() + TOTAL_TIMEOUT_S
     headers = logs.headers() | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
     timeout = httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-    async with httpx.AsyncClient(headers=headers, timeout=timeout) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=timeout, verify=_tls()) as client:
         try:
             async with asyncio.timeout_at(deadline):
                 response = await _send(client, f"{base_url}/chat/completions", request)
@@ -63,6 +65,12 @@ async def stream_chat(base_url: str, api_key: str, request: dict[str, Any]) -> A
             raise ModelError("generation_failed", message) from None
         except httpx.HTTPError as error:
             raise _broken_off(base_url, type(error).__name__) from None
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the certificates takes so long that everybody's streams would wait at every answer."""
+    return httpx.create_ssl_context()
 
 
 def _broken_off(base_url: str, how: str) -> ModelError:

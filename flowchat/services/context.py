@@ -11,7 +11,7 @@ from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Embedder, Engines
 from flowchat.metrics import Metrics
-from flowchat.services.limits import RateLimiter, Slots
+from flowchat.services.limits import RateLimiter, Slots, Streams
 from flowchat.services.passwords import Passwords
 from flowchat.services.pulls import Pulls
 from flowchat.services.revocations import Revocations
@@ -85,8 +85,8 @@ class Workshop(Context):
 class Appliance(Context):
     """The running appliance, which is a `Workplace`, too.
 
-    `runs`, `slots`, `limiter` and `cache` are what chat keeps in memory; `passwords`, `throttle` and `audited_failures`
-    are for signing in; `pulls` are models on their way, `previews` the places for looks at sites,
+    `runs`, `slots`, `limiter`, `streams` and `cache` are what chat keeps in memory; `passwords`, `throttle` and
+    `audited_failures` are for signing in; `pulls` are models on their way, `previews` the places for looks at sites,
     `tried` the tenants that have asked in the playground.
     """
 
@@ -97,6 +97,7 @@ class Appliance(Context):
     runs: Runs = field(default_factory=Runs, init=False)
     slots: Slots = field(init=False)
     limiter: RateLimiter = field(init=False)
+    streams: Streams = field(default_factory=Streams, init=False)
     cache: AnswerCache = field(init=False)
     pulls: Pulls = field(default_factory=Pulls, init=False)
     tried: set[str] = field(default_factory=set, init=False)

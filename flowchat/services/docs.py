@@ -20,6 +20,7 @@ _GROUPS = {
     "Operate": (
         "admin",
         "operating",
+        "limits",
         "growing",
         "billing",
         "billing-offline",

@@ -12,7 +12,7 @@ from msgspec import Meta
 from flowchat.domain import Actor, Job, Source, StoredDocument, new_id, now
 from flowchat.errors import Conflict, FlowChatError, NotFound
 from flowchat.ingest.files import content_type_of, read_file
-from flowchat.services import sources, validate
+from flowchat.services import disk, sources, validate
 from flowchat.services.context import Context
 from flowchat.services.fields import HttpUrl
 from flowchat.services.lists import Listed, ListRequest, read_page
@@ -52,8 +52,10 @@ async def create(app: Context, actor: Actor, source_name: str, request: NewDocum
     """Upload documents to a source that is not crawled. They are stored when this returns, and indexed by the job.
 
     Either all files are taken or none. Raises NotFound, Conflict `source_is_crawled`, `source_revoked`,
-    `builtin_source`, `url_taken` or `url_of_several`, and FlowChatError `bad_document` for a file that can't be read.
+    `builtin_source`, `url_taken` or `url_of_several`, and FlowChatError `bad_document` for a file that
+    can't be read, or `disk_low`.
     """
+    disk.require_room(app)
     source = await sources.find(app, actor, source_name)
     _require_documents(source)
     if request.url is not None and len(request.file) > 1:

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
@@ -11,11 +12,13 @@ from flowchat.errors import Busy, FlowChatError
 
 WINDOW_S = 60
 RESTART_RETRY_AFTER_S = 30
+STREAM_RETRY_AFTER_S = 10
 _HOST_BITS = 64
 FIRST_GUESS_S = 1.0  # what a search takes on two cores, until some were timed
 NEWEST_WEIGHT = 0.2
 MAX_WAIT = 1.0  # searches
 OVERLOADED_S = 10.0
+MOST_CLIENTS = 30_000  # that are remembered, about 40 MB: who has that many addresses gains nothing by being forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,33 @@ class RateLimiter:
     def _forget_old(self) -> None:
         while self._asked:
             name, asked = next(iter(self._asked.items()))
-            if asked and asked[-1] > self._clock() - WINDOW_S:
+            if asked and asked[-1] > self._clock() - WINDOW_S and len(self._asked) <= MOST_CLIENTS:
                 return
             del self._asked[name]
+
+
+class Streams:
+    """Those that are open, by whose they are."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def check(self, reader: str, most: int) -> None:
+        """Raises FlowChatError `too_many_streams` (429) for a reader who has as many open already. 0: no limit."""
+        if most and self._open[reader] >= most:
+            message = "You have as many streams open as you may. Close some of them."
+            raise FlowChatError("too_many_streams", message, status=429, retry_after_s=STREAM_RETRY_AFTER_S)
+
+    @contextmanager
+    def reading(self, reader: str) -> Iterator[None]:
+        """One more, as long as the block runs."""
+        self._open[reader] += 1
+        try:
+            yield
+        finally:
+            self._open[reader] -= 1
+            if not self._open[reader]:
+                del self._open[reader]
 
 
 class Place:

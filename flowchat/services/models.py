@@ -6,6 +6,7 @@ from flowchat.domain import Actor
 from flowchat.engines.generators import EXTRACTIVE
 from flowchat.engines.registry import ModelSpec, find_model, installed, load_registry
 from flowchat.errors import Conflict, NotFound
+from flowchat.services import disk
 from flowchat.services.context import Appliance
 from flowchat.services.lists import Listed
 from flowchat.services.operations import operation
@@ -44,7 +45,7 @@ async def pull(app: Appliance, actor: Actor, name: str) -> ModelState:
     `GET /v1/models` shows its progress. What was fetched before an interruption is kept: pull again to go on. One that
     is installed or on its way stays as it is.
 
-    Raises NotFound, and Conflict `model_without_source`.
+    Raises NotFound, Conflict `model_without_source`, and FlowChatError `disk_low`.
     """
     settings = app.settings
     spec = load_registry(settings.models_path).get(name)
@@ -54,6 +55,8 @@ async def pull(app: Appliance, actor: Actor, name: str) -> ModelState:
     if is_wanted and not spec.huggingface and not spec.pypi:
         where = settings.models_path / spec.name
         raise Conflict("model_without_source", f"'{name}' has no source to pull from: put its files into {where}.")
+    if is_wanted:
+        disk.require_room(app)
     await app.db.write(lambda conn: audit_log.insert(conn, actor, "models.pull", name))
     if is_wanted:
         app.pulls.start(spec, settings.models_path, settings.hf_endpoint)

@@ -6,7 +6,7 @@ from flowchat.domain import EXTRACTOR, Actor, JobType, Schedule, Source, now
 from flowchat.errors import Conflict
 from flowchat.ingest.documents import builtin_hash
 from flowchat.ingest.scope import choices_hash
-from flowchat.services import standing
+from flowchat.services import disk, standing
 from flowchat.services.context import Context
 from flowchat.store import audit_log, documents, jobs, sources, versions
 from flowchat.store.database import Connection
@@ -73,8 +73,10 @@ def next_crawl(schedule: Schedule) -> str:
 async def queue_due(app: Context) -> None:
     """Queue the crawls whose time has come, each once however long that was ago; a source at work waits for its end.
 
-    So does one whose tenant is read-only, for better times.
+    So does one whose tenant is read-only, for better times, and all of them while the disk is nearly full.
     """
+    if disk.is_low(app.settings):
+        return
     for source in await sources.due(app.db):
         if (await standing.of_tenant(app, source.tenant_id)).is_read_only:
             continue

@@ -10,7 +10,7 @@ from flowchat.domain import Actor, CrawlConfig, Job, Source, new_id, now
 from flowchat.errors import Conflict, FlowChatError, Forbidden, NotFound
 from flowchat.ingest import ending, page_quota
 from flowchat.net import urls
-from flowchat.services import source_auth
+from flowchat.services import disk, source_auth
 from flowchat.services.access import require
 from flowchat.services.context import Context
 from flowchat.services.lists import Listed, ListRequest, read_page
@@ -69,9 +69,10 @@ async def create(app: Context, actor: Actor, new: NewSource) -> tuple[Source, Jo
     """Create a source and start its first crawl. Without `url` and `sitemap` it waits for documents to be uploaded.
 
     Raises FlowChatError naming the field at fault, Conflict `slug_taken` or `no_url`, Forbidden `plan_limit_reached`,
-    and FlowChatError `quota_exceeded` where the plan has no pages left for its crawl.
+    and FlowChatError `quota_exceeded` where the plan has no pages left for its crawl, or `disk_low`.
     """
     source = draft(app, actor, new)
+    disk.require_room(app)
 
     def transaction(conn: Connection) -> tuple[Source, str | None]:
         taken = sources.slugs(conn, actor.tenant_id)
@@ -229,8 +230,9 @@ async def recrawl(app: Context, actor: Actor, id_or_slug: str, request: RecrawlR
     """Queue a crawl into a new version. The live version answers until that is indexed.
 
     The documents of a source that is not crawled are indexed anew. Raises NotFound, Conflict `job_active` or
-    `source_revoked`, and FlowChatError `quota_exceeded` where the plan has no pages left.
+    `source_revoked`, and FlowChatError `quota_exceeded` where the plan has no pages left, or `disk_low`.
     """
+    disk.require_room(app)
 
     def transaction(conn: Connection) -> str:
         source = _find(conn, actor, id_or_slug)

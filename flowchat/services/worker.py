@@ -19,7 +19,7 @@ from flowchat.ingest.site import SiteFault
 from flowchat.logs import Work
 from flowchat.net.fetch import Fetcher
 from flowchat.net.render import Renderer
-from flowchat.services import source_auth
+from flowchat.services import disk, source_auth
 from flowchat.services.context import Context, Workplace
 from flowchat.services.queueing import origin_of
 from flowchat.settings import Settings
@@ -45,7 +45,7 @@ class _Lease:
     job: Job
     owner: str
     stopping: threading.Event
-    lost_by: Literal["", "cancel", "stop", "taken"] = ""
+    lost_by: Literal["", "cancel", "stop", "taken", "disk"] = ""
     build: pipeline.Build | None = None
 
     @property
@@ -135,8 +135,8 @@ async def _claim(app: Workplace, job_id: str) -> _Lease | None:
     """The job, if it was free to take."""
     owner = f"{os.getpid()}-{secrets.token_hex(4)}"
     job = await jobs.get(app.db, job_id)
-    if job is None or app.stopping.is_set():
-        return None
+    if job is None or app.stopping.is_set() or disk.is_low(app.settings):
+        return None  # where there is no room, it waits: the queue is looked at again
 
     def transaction(conn: Connection) -> bool:
         taken = jobs.claim(conn, job_id, owner)
@@ -215,6 +215,9 @@ async def _watch(app: Workplace, lease: _Lease, work: asyncio.Task[None]) -> Non
         elif time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK_AT_JOB_S
             try:
+                if disk.is_nearly_full(app.settings):
+                    lease.lost_by = "disk"
+                    break
                 await _look_at_job(app, lease)
             except Exception:
                 log.exception("renewing the lease of job %s failed; it is tried again", lease.job.id)
@@ -236,6 +239,8 @@ async def _look_at_job(app: Workplace, lease: _Lease) -> None:
 async def _let_go(app: Workplace, lease: _Lease) -> None:
     if lease.lost_by == "cancel":
         await _end(app, lease, "canceled", None, is_fetched=lease.is_fetched)
+    elif lease.lost_by == "disk":
+        await _end(app, lease, "failed", disk.low(app.settings).message, is_fetched=lease.is_fetched)
     elif lease.lost_by == "stop":
         await app.db.write(lambda conn: jobs.release(conn, lease.job.id, lease.owner))
 

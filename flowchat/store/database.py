@@ -8,6 +8,7 @@ beside the writer.
 
 import asyncio
 import contextvars
+import logging
 import sqlite3
 import threading
 import time
@@ -23,6 +24,9 @@ import sqlite_vec
 from flowchat.errors import FlowChatError
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
+DISK_FULL = "FlowChat's disk is full, so this could not be stored. Its operator has to make room; try again later."
+DISK_FULL_RETRY_AFTER_S = 60
 READERS = 3
 SQLITE_VERSION = sqlite3.sqlite_version
 BUSY_TIMEOUT_S = 30.0  # another process (the command line) may hold the write lock for a batch of chunks
@@ -125,14 +129,17 @@ class Database:
 
 
 def run_transaction(connection: sqlite3.Connection, transaction: Callable[[sqlite3.Connection], T]) -> T:
-    """`begin immediate`, the function, `commit`; `rollback` if it raises."""
-    connection.execute("begin immediate")
+    """`begin immediate`, the function, `commit`; `rollback` if it raises. Raises FlowChatError `disk_full` (503)."""
     try:
+        connection.execute("begin immediate")
         result = transaction(connection)
         connection.execute("commit")
-    except BaseException:
+    except BaseException as error:
         if connection.in_transaction:
             connection.execute("rollback")
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            log.error("the disk of the database is full")
+            raise FlowChatError("disk_full", DISK_FULL, status=503, retry_after_s=DISK_FULL_RETRY_AFTER_S) from None
         raise
     return result
 

@@ -37,6 +37,7 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         template_folder=str(_CHECKOUT / "templates"),
     )
     web.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    web.config["BODY_TIMEOUT"] = uploads.BODY_TIMEOUT_S
     web.request_class = uploads.request_class(app.settings.upload_max_bytes)
     web.asgi_http_class = uploads.Connection
     web.url_map.merge_slashes = False  # /v1//sources is not found, and nothing redirects

@@ -80,7 +80,7 @@ def client_address() -> str:
     """The visitor's address: the last hop that none of the trusted proxies is."""
     address = request.remote_addr or ""
     hops = [hop.strip() for hop in ",".join(request.headers.getlist("X-Forwarded-For")).split(",") if hop.strip()]
-    while hops and _is_trusted(address):
+    while hops and is_among(address, current_app.extensions["trusted_proxies"]):
         address = _without_port(hops.pop())
     return address
 
@@ -102,8 +102,7 @@ def parse_networks(proxies: Iterable[str]) -> Networks:
         ) from None
 
 
-def _is_trusted(address: str) -> bool:
-    networks: Networks = current_app.extensions["trusted_proxies"]
+def is_among(address: str, networks: Networks) -> bool:
     try:
         parsed = ip_address(address)
     except ValueError:

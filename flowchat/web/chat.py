@@ -1,8 +1,7 @@
 """`POST /v1/chat`: the answer as a stream of server-sent events, or as one JSON object."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
@@ -10,10 +9,12 @@ from quart import Blueprint, Response, current_app, request
 
 from flowchat.domain import Event
 from flowchat.services import chat, validate
+from flowchat.services.limits import visitor_of
 from flowchat.services.runs import Run
 from flowchat.services.views.chat import AnswerView
 from flowchat.web import auth, limits, respond
 from flowchat.web.current import appliance
+from flowchat.web.streams import counted
 
 blueprint = Blueprint("chat", __name__)
 
@@ -27,6 +28,8 @@ async def ask() -> Response:
     app = appliance()
     key = await auth.widget_key()
     client = auth.client_address()
+    reader = visitor_of(client)
+    app.streams.check(reader, app.settings.max_connections_per_address)
     limits.follow(chat.policies(app, key, client))
     question = validate.read(await respond.read_json(), chat.ChatRequest)
     limits.follow(chat.policies(app, key, client, question.visitor_id))
@@ -40,26 +43,24 @@ async def ask() -> Response:
     )
     if _wants_json():
         return respond.json(AnswerView.of(await chat.collect(run)), Cache_Control="no-store")
-    return streamed(run, after)
+    return streamed(run, after, reader=reader)
 
 
-def streamed(run: Run, after: int = 0) -> Response:
-    """An answer as server-sent events, from the one after `after` on."""
+def streamed(run: Run, after: int = 0, *, reader: str) -> Response:
+    """An answer as server-sent events, from the one after `after` on. `reader`: whose stream it is."""
+    events = _events(run, after, current_app.config["HEARTBEAT_S"])
     response = Response(
-        _stream(run, after, current_app.config["HEARTBEAT_S"]),
-        content_type="text/event-stream",
-        headers=_STREAM_HEADERS,
+        counted(reader, events, appliance().streams), content_type="text/event-stream", headers=_STREAM_HEADERS
     )
     response.timeout = None  # Quart's own would cut the stream; the answer has a time-out of its own
     return response
 
 
-async def _stream(run: Run, after: int, heartbeat_s: float) -> AsyncIterator[bytes]:
-    # Quart closes this generator when the client goes; that unsubscribes, which stops or detaches the run.
+async def _events(run: Run, after: int, heartbeat_s: float) -> AsyncGenerator[bytes, None]:
+    # Closing this unsubscribes, which stops or detaches the run.
     async with aclosing(run.events(after, heartbeat_s)) as events:
         async for numbered in events:
             yield _HEARTBEAT if numbered is None else _encode(*numbered)
-            await asyncio.sleep(0)  # a stream that never awaits would block everybody else
 
 
 def _encode(event_id: int, event: Event) -> bytes:

@@ -76,7 +76,7 @@ def statuses(call: Call) -> list[int]:
     if call.ids:
         found.add(404)
     if call.has_body:
-        found |= {413, 415}
+        found |= {408, 413, 415}
     if _takes_idempotency_key(call):
         found |= {422} if call.is_for_visitors else {409, 422}
     return sorted(found)

@@ -124,6 +124,7 @@ _PROBLEMS = {
         "The key is good, but not for this: its scope, its origins, or its tenant's plan. Or nobody may do this.",
     ),
     404: ("NotFound", "It does not exist, or belongs to another tenant."),
+    408: ("RequestTimeout", "The body did not come in time."),
     409: ("Conflict", "The request contradicts the present state."),
     410: (
         "Gone",
@@ -138,8 +139,9 @@ _PROBLEMS = {
     502: ("BadGateway", "Stripe refuses this."),
     503: ("Unavailable", "The machine is full, restarting, a model is missing, or Stripe can't be reached."),
     504: ("Timeout", "The answer, or Stripe's, took too long."),
+    507: ("DiskLow", "The disk is nearly full, so nothing large is begun. What is live goes on answering."),
 }
-_MORE_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+_MORE_HEADERS = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After", 507: "Retry-After"}
 
 
 def headers(*more: str) -> Part:

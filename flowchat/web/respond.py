@@ -27,6 +27,7 @@ _SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_TURNED_AWAY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE)
 _HSTS = "max-age=31536000"
 ErrorPage: TypeAlias = Callable[[FlowChatError], Awaitable[Response]]
 
@@ -112,7 +113,7 @@ def _add_headers(response: Response) -> Response:
 
 
 async def _on_expected(error: FlowChatError) -> Response:
-    if error.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+    if error.status in _TURNED_AWAY:
         appliance().metrics.turned_away.labels(error.code).inc()
     return await _problem(error)
 

@@ -16,6 +16,8 @@ from flowchat.web.calls import CALLS
 FILES_FIELD = "file"
 ADMIN_PATHS = ("/admin/sources/{source}/documents",)
 MAX_EVENT_BYTES = 256 * 1024  # of Stripe's: its signature can only be checked once all of it is here
+BODY_TIMEOUT_S = 20.0  # for all of a body that is read
+UPLOAD_TIMEOUT_S = 600.0  # of files
 DROP_S = 5.0  # a refused body is read no longer than this
 
 
@@ -40,6 +42,7 @@ def request_class(max_bytes: int) -> type[Request]:
                 self.small_bytes = options["max_content_length"] = MAX_EVENT_BYTES
             if method == "POST" and any(pattern.fullmatch(path) for pattern in paths):
                 options["max_content_length"] = max_bytes
+                options["body_timeout"] = UPLOAD_TIMEOUT_S
             else:
                 self.admitted.set()
             super().__init__(method, scheme, path, *args, **options)

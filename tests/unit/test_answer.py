@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes import FakeEmbedder, FakeGenerator, FakeReranker, FakeVerifier
 
 from flowchat.answer.decide import answerability, terms
@@ -18,7 +19,7 @@ from flowchat.answer.spans import Span
 from flowchat.answer.verify import Support, verify
 from flowchat.domain import Chunk, CrawlConfig, Event, Hit, Mode, NewChunk, PageOutcome, Source, new_id, now
 from flowchat.engines.priority import BulkGate
-from flowchat.engines.protocols import Engines
+from flowchat.engines.protocols import RECENT_S, Engines, Faults, Vectors
 from flowchat.errors import ModelError
 from flowchat.settings import Settings
 from flowchat.store import chunks, migrate, pages, sources, tenants, versions
@@ -261,3 +262,51 @@ def test_a_passage_that_begins_with_a_table_is_told_by_its_first_cells() -> None
         hit = Hit(chunk(f"{head}\n| --- | --- |\n| Basic | 5 |"), 0.5)
         assert hit_data(hit, ())["quote"] == ("Plan \u00b7 Price" if "Plan" in head else "Basic \u00b7 5")
     assert hit_data(Hit(chunk(""), 0.5), ())["quote"] == ""
+
+
+class BrokenEmbedder(FakeEmbedder):
+    def embed_query(self, query: str) -> Vectors:
+        raise ModelError("embedding_failed", "The embedder failed: out of memory")
+
+
+class BrokenReranker(FakeReranker):
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        raise ModelError("reranking_failed", "The reranker failed: out of memory")
+
+
+async def ask_with(folder: Path, engines: Engines) -> Answer:
+    path = folder / "flowchat.db"
+    migrate.migrate(path)
+    async with open_database(path) as db:
+        version = await versions.get(db, await fill(db, FakeEmbedder()))
+        assert version is not None
+        answer = Answer()
+        question = Question("How many projects does the free plan allow?", (), (version,), "gate", "en", "t", (), False)
+        answering = Answerer(Settings(refuse_below=0.3), db, engines, BulkGate()).answer(question, answer)
+        async for _ in answering:
+            pass
+        return answer
+
+
+def test_without_the_embedder_words_find_the_answer(tmp_path: Path) -> None:
+    engines = Engines(BrokenEmbedder(), FakeReranker(), FakeVerifier(), None)
+    answer = asyncio.run(ask_with(tmp_path, engines))
+    assert answer.text.startswith("The free plan allows three projects.") and answer.is_reduced
+    assert engines.faults.recent() == ["embedder"]
+
+
+def test_without_the_reranker_nothing_is_answered(tmp_path: Path) -> None:
+    engines = Engines(FakeEmbedder(), BrokenReranker(), FakeVerifier(), None)
+    with pytest.raises(ModelError, match="search does not work") as caught:
+        asyncio.run(ask_with(tmp_path, engines))
+    assert (caught.value.status, caught.value.code) == (503, "search_failed")
+    assert engines.faults.recent() == ["reranker"]
+
+
+def test_faults_are_forgotten_when_all_has_gone_well_for_a_while() -> None:
+    at = [1000.0]
+    faults = Faults(lambda: at[0])
+    faults.note("verifier")
+    assert faults.recent() == ["verifier"]
+    at[0] += RECENT_S
+    assert faults.recent() == []

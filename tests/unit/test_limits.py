@@ -3,6 +3,7 @@
 import pytest
 
 from flowchat.errors import Busy, FlowChatError
+from flowchat.services import limits
 from flowchat.services.limits import OVERLOADED_S, Policy, RateLimiter, Slots, headers, visitor_of
 
 
@@ -164,3 +165,12 @@ def test_an_answer_that_ends_without_a_text_does_not_hold_up_the_next() -> None:
     assert slots.expected_wait_s == 0.5
     second.release()
     assert slots.expected_wait_s == 0.0
+
+
+def test_a_crowd_of_addresses_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_CLIENTS", 100)
+    limiter = RateLimiter(lambda: 0.0)
+    for number in range(1000):
+        limiter.count([Policy("questions", f"203.0.113.{number}", 5)])
+    assert len(limiter._asked) == 101
+    assert limiter.quotas([Policy("questions", "203.0.113.999", 5)])[0].remaining == 4

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from flowchat.services.disk import MEGABYTE
 from flowchat.services.doctor.findings import Facts, Finding, megabytes, ok, problem, warning
 from flowchat.services.scraping import BACKUPS
 from flowchat.services.vault import SECRET_FILE
 
 SECRET_BYTES = 32
-LEAST_FREE_BYTES, GOOD_FREE_BYTES = 500_000_000, 2_000_000_000
+GOOD_FREE_BYTES = 2_000_000_000
 BACKUP_TOO_OLD_S = 3 * 3600
 _OTHERS = 0o077
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "virtiofs"}
@@ -65,7 +66,7 @@ def disk(facts: Facts) -> Iterable[Finding]:
     size = database.stat().st_size if database.exists() else 0
     told = f"{megabytes(free)} free; a backup or an update needs up to {megabytes(2 * size)}"
     todo = "Free some space: unused models (`flowchat models list`), old backups; or make the disk larger."
-    if free < LEAST_FREE_BYTES + size:
+    if free < facts.settings.min_free_mb * MEGABYTE + size:
         yield problem(f"{told}.", todo)
     elif free < GOOD_FREE_BYTES + 2 * size:
         yield warning(f"{told}.", todo)

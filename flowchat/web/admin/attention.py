@@ -46,7 +46,7 @@ async def items(app: Appliance, actor: Actor, sources: list[Source], newest: Map
 
 
 async def _all(app: Appliance, actor: Actor, sources: list[Source], newest: Mapping[str, Job]) -> AsyncIterator[Item]:
-    for warning in health.warnings(app):
+    for warning in health.of_models(app):
         yield Item("bad", "Answers are worse than they could be", warning, "/docs/models", "Read about models")
     if navigation.can(actor, "models.list"):
         for state in (await models.list_all(app, actor)).items:

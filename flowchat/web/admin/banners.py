@@ -1,4 +1,4 @@
-"""What every page says about the tenant's plan while it asks for something: a trial's end, a payment, a quota."""
+"""What every page says while something asks for attention: a trial, a payment, a quota, and for operators the disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Literal
 
 from flowchat.billing import Quota, Standing
 from flowchat.domain import now
-from flowchat.services import billing
+from flowchat.services import billing, disk
 from flowchat.services.billing import Account
 from flowchat.services.billing_emails import BILLING_PATH
 from flowchat.services.standing import REASONS
@@ -26,13 +26,19 @@ class Banner:
     title: str
     text: str
     until: str = ""  # a moment that the text ends with
+    is_of_plan: bool = True
 
 
 async def shown() -> list[Banner]:
     """For whoever uses the page, the worst first."""
-    account = await billing.account_of(appliance(), guard.signed_in().actor.tenant_id)
-    found = of_account(account, now()) if account is not None else []
-    return sorted(found, key=lambda banner: ("bad", "warn", "info").index(banner.tone))
+    actor = guard.signed_in().actor
+    account = await billing.account_of(appliance(), actor.tenant_id)
+    plan = of_account(account, now()) if account is not None else []
+    found = sorted(plan, key=lambda banner: ("bad", "warn", "info").index(banner.tone))
+    if "operator" in actor.scopes and disk.is_low(appliance().settings):
+        message = disk.low(appliance().settings).message.partition(": ")[2]
+        found.append(Banner("bad", "The disk is nearly full.", message[:1].upper() + message[1:], is_of_plan=False))
+    return found
 
 
 def of_account(account: Account, moment: str) -> Iterator[Banner]:

@@ -1,7 +1,7 @@
 """Parts of pages that change by themselves: a stream says when, and the page asks for the part anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 from quart import Response
@@ -11,8 +11,10 @@ from flowchat.services import sessions
 from flowchat.web import auth
 from flowchat.web.admin import cookies
 from flowchat.web.current import appliance
+from flowchat.web.streams import counted
 
 LOOK_EVERY_S = 1
+PER_SESSION = 20  # pages with such parts that one session may have open
 SILENCE_S = 15  # proxies close what is silent for longer
 
 State = TypeVar("State")
@@ -24,9 +26,11 @@ async def follow(look: Callable[[], Awaitable[State]], is_going_on: Callable[[St
     The stream ends with the session, too, and when FlowChat stops. What `look` raises at first is the answer.
     """
     app, token, client = appliance(), cookies.read("session"), auth.client_address()
+    reader = f"session {token}"
+    app.streams.check(reader, PER_SESSION)
     state = await look()
 
-    async def events() -> AsyncIterator[bytes]:
+    async def events() -> AsyncGenerator[bytes, None]:
         nonlocal state
         yield _event("changed")
         silent_s = 0
@@ -49,7 +53,8 @@ async def follow(look: Callable[[], Awaitable[State]], is_going_on: Callable[[St
         if not is_going_on(state):
             yield _event("over")  # else FlowChat stops, and the page asks again
 
-    response = Response(events(), content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    stream = counted(reader, events(), app.streams)
+    response = Response(stream, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     response.timeout = None  # Quart's own would cut the stream
     return response
 

@@ -34,4 +34,5 @@ async def playground_show() -> Response:
 async def playground_ask() -> Response:
     """The answer as a stream of events, as visitors get it, with its trace before the last one."""
     asked = validate.read(await respond.read_json(PlaygroundRequest), PlaygroundRequest)
-    return streamed(await playground.start(appliance(), shell.actor(), asked))
+    actor = shell.actor()
+    return streamed(await playground.start(appliance(), actor, asked), reader=f"user {actor.key_id}")
