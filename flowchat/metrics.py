@@ -66,9 +66,7 @@ class Metrics:
         self.tokens_per_s = self._histogram(
             "generation_tokens_per_second", "Tokens written in each second of generation, by answer.", _TOKENS_PER_S
         )
-        self.model_failures = self._counter(
-            "model_failures", "Model calls that failed; an answer did without."
-        )
+        self.model_failures = self._counter("model_failures", "Model calls that failed; an answer did without.")
 
     def _count_ingest(self) -> None:
         self.ingest_stage_s = self._histogram(
