@@ -1,5 +1,6 @@
 """The command `flowchat`."""
 
+import errno
 import os
 import sys
 
@@ -7,7 +8,7 @@ import click
 
 from flowchat import __version__
 from flowchat.cli import ask, billing, crawl, doctor, evaluate, keys, mail, models, system, tenants, users
-from flowchat.errors import FlowChatError
+from flowchat.errors import DiskFull, FlowChatError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +43,11 @@ def main() -> None:
         cli()
     except FlowChatError as error:
         click.echo(f"flowchat: {error.message}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo(f"flowchat: {DiskFull().message}", err=True)
         sys.exit(1)
 
 

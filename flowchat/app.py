@@ -18,6 +18,7 @@ from typing import IO
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
 
+from flowchat import durable
 from flowchat.answer.pipeline import Answerer
 from flowchat.domain import now
 from flowchat.engines.priority import BulkGate
@@ -38,6 +39,7 @@ from flowchat.services import (
     scraping,
     sessions,
     startup,
+    stranded,
     stripe_inbox,
     stripe_sync,
     tenants,
@@ -63,6 +65,7 @@ DELETE_OLD_S = 3600.0
 ERASE_CLOSED_S = 60.0
 WARN_S = 60.0
 LOOK_CLOSELY_S = 300.0
+FREE_S = 60.0
 LOOK_UP_S = 24 * 3600.0
 KEPT_DESCRIPTORS = 250  # for files, models, crawls and connections that are being turned away
 MOST_DESCRIPTORS = 65_536
@@ -90,7 +93,7 @@ class Holder:
 @contextmanager
 def holding(data_dir: Path, url: str = "", embedder: str = "") -> Iterator[None]:
     """Hold the data folder, which is made if missing, for this process alone. Raises Conflict `folder_in_use`."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(data_dir)
     with (data_dir / LOCK_FILE).open("a+") as file:
         if not _lock(file, fcntl.LOCK_EX, LOCK_WAIT_S):
             other = _told_by(file.name)
@@ -335,6 +338,7 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: sessions.delete_old(app))),
             asyncio.create_task(again_and_again(DELETE_OLD_S, lambda: curated_answers.embed_again(app))),
             asyncio.create_task(again_and_again(WARN_S, lambda: quota_warnings.warn(app))),
+            asyncio.create_task(again_and_again(FREE_S, lambda: stranded.free(app))),
             asyncio.create_task(again_and_again(ERASE_CLOSED_S, lambda: tenants.erase_closed(app))),
             asyncio.create_task(again_and_again(LOOK_FOR_JOBS_S, lambda: queueing.queue_due(app))),
             asyncio.create_task(

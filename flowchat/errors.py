@@ -60,6 +60,18 @@ class Busy(FlowChatError):
         super().__init__("busy", message, status=503, retry_after_s=retry_after_s)
 
 
+class DiskFull(FlowChatError):
+    """There was no room for it: nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "disk_full",
+            "The disk of this FlowChat is full: nothing was changed. Try again when its operator has made room.",
+            status=503,
+            retry_after_s=60,
+        )
+
+
 class ModelError(FlowChatError):
     """A model is missing, damaged or cannot be fetched."""
 

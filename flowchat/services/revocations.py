@@ -6,6 +6,7 @@ such as the command line, have revoked.
 """
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from flowchat import durable
 from flowchat.domain import Actor, now
+from flowchat.errors import DiskFull
 from flowchat.store import audit_log, revocations
 from flowchat.store.database import Connection, Database
 from flowchat.store.revocations import RevokedKind
@@ -44,6 +47,7 @@ class Revocations:
         self._path = data_dir / LOG_FILE
         self._on_revoked = on_revoked
         self._revoked: set[str] = set()
+        self._logged: set[str] = set()
         self._position = 0  # bytes of the log that were read
 
     def __contains__(self, ident: object) -> bool:
@@ -52,17 +56,20 @@ class Revocations:
     async def add(self, kind: RevokedKind, *idents: str) -> None:
         """Refuse these from now on and end the streams that concern them. Call it once the database says so, too.
 
-        The log is on the disk when this returns. Adding something again is fine.
+        The log is on the disk when this returns. Adding something again is fine. Raises DiskFull; they are refused
+        all the same, and logged when they are added again, or at the next start.
         """
-        fresh = [ident for ident in idents if ident not in self._revoked]
-        for ident in fresh:
+        for ident in idents:
             self._take(kind, ident)
+        fresh = [ident for ident in idents if ident not in self._logged]
         if fresh:
             await asyncio.to_thread(self._append, [_Line(kind, ident, now()) for ident in fresh])
+            self._logged.update(fresh)
 
     async def follow(self) -> None:
         """Take in what other processes have added. Call it every `FOLLOW_S` seconds."""
         for line in self._news():
+            self._logged.add(line.id)
             self._take(line.kind, line.id)
 
     async def rebuild(self, db: Database) -> None:
@@ -86,6 +93,7 @@ class Revocations:
             self._take(line.kind, line.id)
         for kind, ident in stored:
             self._take(kind, ident)
+        self._logged |= self._revoked
 
     def _take(self, kind: RevokedKind, ident: str) -> None:
         if ident not in self._revoked:
@@ -99,10 +107,18 @@ class Revocations:
             size = os.fstat(descriptor).st_size
             # A line that a power failure cut off must not swallow this one.
             start = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
-            os.write(descriptor, start + b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+            rest = start + b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]  # less than all, where there is room for less
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise DiskFull from error
         finally:
             os.close(descriptor)
+        if not size:
+            durable.sync(self._path.parent)
 
     def _news(self) -> list[_Line]:
         """The whole lines of the log since the last call."""

@@ -21,6 +21,7 @@ LOOK_S = 1.0
 AWAY_S = 15.0  # until the next look, while Stripe is not there
 AT_ONCE = 20
 PAUSES_S = (5, 30, 60, 5 * 60, 10 * 60)  # of one event, after so many attempts
+MAX_PAUSE_S = 3600
 GIVE_UP_S = 24 * 3600
 KEEP_S = 60 * 24 * 3600
 DELETE_BATCH = 500
@@ -107,7 +108,7 @@ class Inbox:
             log.error("Stripe's event %s (%s) is given up: %s", event.id, event.type, error)
             await self._app.db.write(lambda conn: stripe_events.finish(conn, event.id, "failed", error))
             return
-        due = now(max(PAUSES_S[min(event.attempts, len(PAUSES_S) - 1)], retry_after_s or 0))
+        due = now(max(PAUSES_S[min(event.attempts, len(PAUSES_S) - 1)], min(retry_after_s or 0, MAX_PAUSE_S)))
         await self._app.db.write(lambda conn: stripe_events.postpone(conn, event.id, due, error))
 
 

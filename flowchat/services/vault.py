@@ -6,10 +6,12 @@ import hmac
 import logging
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from flowchat import durable
 from flowchat.errors import FlowChatError
 
 SECRET_FILE = "secret.key"  # noqa: S105 (a file's name)
@@ -60,11 +62,15 @@ def _secret(data_dir: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(_SECRET_BYTES))
         file.flush()
         os.fsync(descriptor)
-    fresh.replace(path)
+    # Whoever comes second takes the first one's: a link, unlike a rename, does not replace.
+    with suppress(FileExistsError):
+        os.link(fresh, path)
+    fresh.unlink()
+    durable.sync(data_dir)
     return path.read_bytes()

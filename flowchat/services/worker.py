@@ -13,7 +13,7 @@ from typing import Literal
 
 from flowchat import logs
 from flowchat.domain import Job, JobProgress, JobStatus, Source, Version, now
-from flowchat.errors import FlowChatError
+from flowchat.errors import DiskFull, FlowChatError
 from flowchat.ingest import disposal, ending, pipeline
 from flowchat.ingest.site import SiteFault
 from flowchat.logs import Work
@@ -73,17 +73,24 @@ async def run(app: Workplace, job_id: str) -> None:
 
     When the appliance stops, or this task is cancelled, the job is queued again and goes on where it was.
     """
-    lease = await _claim(app, job_id)
-    if lease is None:
-        return
-    with logs.doing(Work(job_id=job_id, tenant_id=lease.job.tenant_id)):
-        async with _net(app.settings) as net:
-            await _do(app, lease, net)
+    try:
+        lease = await _claim(app, job_id)
+        if lease is None:
+            return
+        with logs.doing(Work(job_id=job_id, tenant_id=lease.job.tenant_id)):
+            async with _net(app.settings) as net:
+                await _do(app, lease, net)
+        await _count_ended(app, job_id)
+        if lease.lost_by != "stop":
+            await dispose(app)
+    except DiskFull as full:
+        log.error("job %s waits: %s", job_id, full.message)
+
+
+async def _count_ended(app: Workplace, job_id: str) -> None:
     job = await jobs.get(app.db, job_id)
     if job is not None and job.finished_at is not None:
         app.metrics.jobs_ended.labels(job.type, job.status).inc()
-    if lease.lost_by != "stop":
-        await dispose(app)
 
 
 @asynccontextmanager
@@ -115,6 +122,9 @@ async def _do(app: Workplace, lease: _Lease, net: _Net) -> None:
         await _let_go(app, lease)
     except SiteFault as error:
         await _end(app, lease, "failed", error.message, is_fetched=False)
+    except DiskFull as full:
+        log.error("job %s goes on when there is room again: %s", lease.job.id, full.message)
+        await app.db.write(lambda conn: jobs.release(conn, lease.job.id, lease.owner, is_interrupted=False))
     except FlowChatError as error:
         await _end(app, lease, "failed", error.message, is_fetched=lease.is_fetched)
     except Exception:
@@ -228,7 +238,7 @@ async def _watch(app: Workplace, lease: _Lease, work: asyncio.Task[None]) -> Non
 
 async def _look_at_job(app: Workplace, lease: _Lease) -> None:
     is_held, is_canceled, until = await jobs.hold(app.db, lease.job.id, lease.owner)
-    if is_held and until < now(jobs.LEASE_S - RENEW_S):
+    if is_held and not now(jobs.LEASE_S - RENEW_S) <= until <= now(jobs.LEASE_S):  # longer: the clock went back
         is_held = await app.db.write(lambda conn: jobs.renew(conn, lease.job.id, lease.owner))
     if not is_held:
         lease.lost_by = "taken"

@@ -8,6 +8,7 @@ from flowchat.store.database import Database, Row
 from flowchat.store.users import user_of
 
 KNOWN_ADDRESSES = 20  # of a user; the oldest gives way
+_FUTURE_STEPS = 2  # a code may be one step early, and another one late
 
 
 _ACCOUNT = (
@@ -71,8 +72,14 @@ def set_second_factor(conn: sqlite3.Connection, user_id: str, totp_secret: str |
 
 
 def use_step(conn: sqlite3.Connection, user_id: str, step: int) -> bool:
-    """Use up the code of a time step and all before it. False if that was done before."""
-    used = conn.execute("update users set totp_step = ? where id = ? and totp_step < ?", (step, user_id, step))
+    """Use up the code of a time step and all before it. False if that was done before.
+
+    One that was used up in a future that is yet to come says that the clock has gone back: it locks nobody out.
+    """
+    used = conn.execute(
+        "update users set totp_step = ?1 where id = ?2 and (totp_step < ?1 or totp_step > ?1 + ?3)",
+        (step, user_id, _FUTURE_STEPS),
+    )
     return used.rowcount == 1
 
 

@@ -8,25 +8,21 @@ beside the writer.
 
 import asyncio
 import contextvars
-import logging
 import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 import sqlite_vec
 
-from flowchat.errors import FlowChatError
+from flowchat.errors import DiskFull, FlowChatError
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
-DISK_FULL = "FlowChat's disk is full, so this could not be stored. Its operator has to make room; try again later."
-DISK_FULL_RETRY_AFTER_S = 60
 READERS = 3
 SQLITE_VERSION = sqlite3.sqlite_version
 BUSY_TIMEOUT_S = 30.0  # another process (the command line) may hold the write lock for a batch of chunks
@@ -40,20 +36,27 @@ _PRAGMAS = (
     "temp_store = memory",
 )
 
+# SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log, which readers need, too.
+_NO_ROOM = {13, 4874}
+
 Row = sqlite3.Row
 Unreadable = sqlite3.Error
 Connection = sqlite3.Connection
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode with vectors loaded and the pragmas every connection has."""
+    """A connection in autocommit mode with vectors loaded and the pragmas every connection has.
+
+    Raises DiskFull.
+    """
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.enable_load_extension(True)
     sqlite_vec.load(connection)
     connection.enable_load_extension(False)
-    for pragma in _PRAGMAS:
-        connection.execute(f"pragma {pragma}")
+    with _disk_full_explained():
+        for pragma in _PRAGMAS:
+            connection.execute(f"pragma {pragma}")
     return connection
 
 
@@ -72,7 +75,7 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
 
     async def write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
-        """Run the function in one transaction: committed if it returns, rolled back if it raises."""
+        """Run the function in one transaction: committed if it returns, rolled back if it raises. Raises DiskFull."""
         future = self._thread.submit(contextvars.copy_context().run, self._run, transaction)
         return await asyncio.shield(asyncio.wrap_future(future))
 
@@ -95,7 +98,7 @@ class Database:
             raise
 
     async def _read(self, sql: str, parameters: tuple[Any, ...]) -> list[sqlite3.Row]:
-        with self._least_busy() as reader:
+        with self._least_busy() as reader, _disk_full_explained():
             return list(await reader.execute_fetchall(sql, parameters))  # one way to its thread and back, not three
 
     @contextmanager
@@ -117,9 +120,7 @@ class Database:
 
     async def integrity_faults(self) -> list[str]:
         """What SQLite's own checks find: of pages, indexes, the full-text index and foreign keys."""
-        faults = [str(row[0]) for row in await self.rows("pragma integrity_check") if row[0] != "ok"]
-        dangling = await self.rows("pragma foreign_key_check")
-        return faults + [f"a row of {row['table']} refers to a missing row of {row['parent']}" for row in dangling]
+        return await asyncio.to_thread(_integrity_faults, self.path)
 
     async def close(self) -> None:
         for reader in self._readers:
@@ -129,19 +130,38 @@ class Database:
 
 
 def run_transaction(connection: sqlite3.Connection, transaction: Callable[[sqlite3.Connection], T]) -> T:
-    """`begin immediate`, the function, `commit`; `rollback` if it raises. Raises FlowChatError `disk_full` (503)."""
-    try:
+    """`begin immediate`, the function, `commit`; `rollback` if it raises. Raises DiskFull."""
+    with _disk_full_explained():
         connection.execute("begin immediate")
-        result = transaction(connection)
-        connection.execute("commit")
-    except BaseException as error:
-        if connection.in_transaction:
-            connection.execute("rollback")
-        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            log.error("the disk of the database is full")
-            raise FlowChatError("disk_full", DISK_FULL, status=503, retry_after_s=DISK_FULL_RETRY_AFTER_S) from None
-        raise
-    return result
+        try:
+            result = transaction(connection)
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+        return result
+
+
+@contextmanager
+def _disk_full_explained() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        # Of virtual tables' errors only the text says so.
+        if error.sqlite_errorcode not in _NO_ROOM and "disk is full" not in str(error):
+            raise
+        raise DiskFull from error
+
+
+def _integrity_faults(path: Path) -> list[str]:
+    # A connection that has searched remembers the segments of the full-text index: checked beside a writer that has
+    # merged them meanwhile, a sound index would look corrupt. This one has not.
+    with closing(connect(path)) as connection:
+        connection.execute("pragma query_only = on")
+        faults = [str(row[0]) for row in connection.execute("pragma integrity_check") if row[0] != "ok"]
+        dangling = connection.execute("pragma foreign_key_check").fetchall()
+    return faults + [f"a row of {row['table']} refers to a missing row of {row['parent']}" for row in dangling]
 
 
 @asynccontextmanager

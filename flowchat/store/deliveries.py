@@ -61,6 +61,14 @@ def delete_some(conn: sqlite3.Connection, webhook_id: str, limit: int) -> int:
     ).rowcount
 
 
+def free_stranded(conn: sqlite3.Connection, after: str) -> int:
+    """What is due only after that time is due now, and so is what was never tried; returns how many there were."""
+    return conn.execute(
+        "update deliveries set next_attempt_at = ?1 where next_attempt_at > ?1 and (next_attempt_at > ?2 or tries = 0)",
+        (now(), after),
+    ).rowcount
+
+
 def get_now(conn: sqlite3.Connection, tenant_id: str, webhook_id: str, delivery_id: str) -> Delivery | None:
     """Inside a transaction."""
     row = conn.execute(

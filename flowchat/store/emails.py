@@ -48,6 +48,14 @@ def give_up_untried(conn: sqlite3.Connection, before: str, error: str) -> None:
     )
 
 
+def free_stranded(conn: sqlite3.Connection, after: str) -> int:
+    """What is due only after that time is due now, and so is what was never tried; returns how many there were."""
+    return conn.execute(
+        "update emails set next_attempt_at = ?1 where next_attempt_at > ?1 and (next_attempt_at > ?2 or attempts = 0)",
+        (now(), after),
+    ).rowcount
+
+
 def delete_old(conn: sqlite3.Connection) -> None:
     conn.execute("delete from emails where created_at < ?", (now(-KEEP_S),))
 

@@ -33,13 +33,17 @@ def insert(
 
 
 def claim(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
-    """Take a job that is queued and not paused, or whose worker has stopped renewing its lease."""
+    """Take a job that is queued and not paused, or whose worker has stopped renewing its lease.
+
+    A lease that lasts longer than any does was taken before the clock went back.
+    """
     moment = now()
     taken = conn.execute(
         "update jobs set status = 'running', lease_owner = ?, lease_until = ?, attempts = attempts + 1,"
         " reserved_pages = null, started_at = coalesce(started_at, ?)"
-        " where id = ? and paused_at is null and (status = 'queued' or (status = 'running' and lease_until < ?))",
-        (owner, now(LEASE_S), moment, job_id, moment),
+        " where id = ? and paused_at is null and (status = 'queued'"
+        " or (status = 'running' and (lease_until < ? or lease_until > ?)))",
+        (owner, now(LEASE_S), moment, job_id, moment, now(LEASE_S + 1)),
     )
     return taken.rowcount == 1
 
@@ -53,12 +57,12 @@ def renew(conn: sqlite3.Connection, job_id: str, owner: str) -> bool:
     return renewed.rowcount == 1
 
 
-def release(conn: sqlite3.Connection, job_id: str, owner: str) -> None:
-    """Give a job back that goes on after a restart."""
+def release(conn: sqlite3.Connection, job_id: str, owner: str, *, is_interrupted: bool = True) -> None:
+    """Give a job back that goes on later. `is_interrupted`: that is an interruption that counts."""
     conn.execute(
-        "update jobs set status = 'queued', lease_owner = null, lease_until = null, reserved_pages = null"
-        " where id = ? and lease_owner = ? and status = 'running'",
-        (job_id, owner),
+        "update jobs set status = 'queued', attempts = attempts - ?, lease_owner = null, lease_until = null,"
+        " reserved_pages = null where id = ? and lease_owner = ? and status = 'running'",
+        (int(not is_interrupted), job_id, owner),
     )
 
 
@@ -187,8 +191,8 @@ async def waiting(db: Database) -> list[str]:
     """Ids of jobs that a worker should take: queued and not paused, or with a lease that has run out. Oldest first."""
     rows = await db.rows(
         "select id from jobs where (status = 'queued' and paused_at is null)"
-        " or (status = 'running' and lease_until < ?) order by id",
-        (now(),),
+        " or (status = 'running' and (lease_until < ? or lease_until > ?)) order by id",
+        (now(), now(LEASE_S + 1)),
     )
     return [row["id"] for row in rows]
 

@@ -129,6 +129,14 @@ def hurry(conn: sqlite3.Connection, moment: str) -> None:
     )
 
 
+def free_stranded(conn: sqlite3.Connection, after: str, moment: str) -> int:
+    """What is due only after that time, although its hour is over, is due now; returns how many there were."""
+    return conn.execute(
+        "update meter_events set next_attempt_at = ?1 where status = 'pending' and next_attempt_at > ?2 and hour < ?3",
+        (moment, after, moment[:13]),
+    ).rowcount
+
+
 def park(conn: sqlite3.Connection, seq: int, error: str, unanswered_since: str | None) -> None:
     """Nothing is sent any more until the event is reconciled."""
     conn.execute(

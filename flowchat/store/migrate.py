@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from importlib.resources import files
 from pathlib import Path
 
+from flowchat import durable
 from flowchat.errors import FlowChatError
 from flowchat.store.database import BUSY_TIMEOUT_S, connect
 
@@ -35,7 +36,7 @@ def migrate(path: Path) -> int:
 
     Raises FlowChatError for a database that a newer FlowChat has written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     _keep_private(path)
     with closing(connect(path)) as connection:
         missing = _missing(connection, path)
@@ -80,12 +81,15 @@ def _back_up(connection: sqlite3.Connection, target: Path) -> None:
     target.unlink(missing_ok=True)
     _keep_private(target)  # an empty file will do for SQLite
     connection.execute("vacuum into ?", (str(target),))
+    durable.sync(target)
+    durable.sync(target.parent)
 
 
 def _keep_private(path: Path) -> None:
     """Only its owner may read a database, which is made if missing: visitors' conversations are in it."""
     if not path.exists():
         path.touch(_OWNER_ONLY)
+        durable.sync(path.parent)
     # SQLite gives new files beside a database its mode; those of an older FlowChat may be there already.
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if file.exists() and file.stat().st_mode & _OTHERS:

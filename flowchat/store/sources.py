@@ -4,7 +4,7 @@ import json
 import sqlite3
 from dataclasses import asdict
 
-from flowchat.domain import CrawlConfig, Source, SourceStatus, now
+from flowchat.domain import CrawlConfig, Schedule, Source, SourceStatus, now
 from flowchat.store.database import Database, Row
 from flowchat.store.paging import Cursor, newest_first
 from flowchat.store.tenants import refused_if_closed
@@ -197,6 +197,13 @@ async def due(db: Database) -> list[Source]:
         (now(),),
     )
     return [_source(row) for row in rows]
+
+
+def free_stranded(conn: sqlite3.Connection, schedule: Schedule, after: str, due: str) -> int:
+    """Sources of that schedule whose next crawl lies after `after` are due then; returns how many there were."""
+    return conn.execute(
+        "update sources set next_crawl = ? where schedule = ? and next_crawl > ?", (due, schedule, after)
+    ).rowcount
 
 
 async def revoked(db: Database) -> list[Source]:

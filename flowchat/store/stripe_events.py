@@ -35,6 +35,15 @@ def postpone(conn: sqlite3.Connection, event_id: str, due: str, error: str) -> N
     )
 
 
+def free_stranded(conn: sqlite3.Connection, after: str, moment: str) -> int:
+    """What is due only after that time is due now, and so is what was never tried; returns how many there were."""
+    return conn.execute(
+        "update stripe_events set next_attempt_at = ?1 where status = 'pending' and next_attempt_at > ?1"
+        " and (next_attempt_at > ?2 or attempts = 0)",
+        (moment, after),
+    ).rowcount
+
+
 def delete_old(conn: sqlite3.Connection, before: str, limit: int) -> int:
     """At most `limit` events of before that time that are over; returns how many."""
     return conn.execute(

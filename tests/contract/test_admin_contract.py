@@ -108,7 +108,9 @@ async def test_changes_are_no_get_requests(tmp_path: Path) -> None:
             assert endpoint.endswith(("_new", "_edit", "_show")), f"{endpoint} is the form for it, or must be a POST"
 
 
-@pytest.mark.parametrize("attack", ["no token", "foreign token", "foreign origin", "null origin", "other site", "none"])
+@pytest.mark.parametrize(
+    "attack", ["no token", "foreign token", "foreign origin", "null origin", "odd origin", "other site", "none"]
+)
 async def test_every_change_refuses_foreign_requests(tmp_path: Path, attack: str) -> None:
     async with serving(tmp_path, calls_per_minute=0) as served, signed_in(served) as me, signed_in(served) as other:
         headers = {"Origin": served.url, "X-CSRF-Token": me.csrf}
@@ -121,6 +123,8 @@ async def test_every_change_refuses_foreign_requests(tmp_path: Path, attack: str
                 headers["Origin"] = "https://evil.example"
             case "null origin":
                 headers["Origin"] = "null"
+            case "odd origin":
+                headers["Origin"] = "http://["
             case "other site":
                 headers["Sec-Fetch-Site"] = "cross-site"
             case "none":

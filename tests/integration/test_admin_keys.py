@@ -65,6 +65,8 @@ async def test_the_two_lines(tmp_path: Path) -> None:
     ("fields", "at"),
     [
         ({"origins": "javascript:alert(1)"}, "origins"),
+        ({"origins": "<!DOCTYPE foo ["}, "origins"),
+        ({"origins": "https://[::1"}, "origins"),
         ({"caps.daily": "-1"}, "caps.daily"),
         ({"caps.daily": "many"}, "caps.daily"),
         ({"expires_at": "tomorrow"}, "expires_at"),

@@ -205,7 +205,8 @@ async def test_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://["}, {"Sec-Fetch-Site": "cross-site"}],
 )
 async def test_forms_of_other_sites_are_refused(tmp_path: Path, headers: dict[str, str]) -> None:
     """Else a page could sign its visitors in to an account of its own, and read what they put there."""

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from flowchat.domain import CrawlConfig, NewChunk, PageOutcome, Source, new_id, 
 from flowchat.errors import FlowChatError
 from flowchat.services.check import check
 from flowchat.store import chunks, pages, sources, tenants, versions
-from flowchat.store.database import Connection, Database, connect, open_database
+from flowchat.store.database import READERS, Connection, Database, connect, open_database
 from flowchat.store.migrate import is_current, migrate, migrations
 
 
@@ -290,3 +291,22 @@ async def test_check_sees_what_sqlite_does_not(tmp_path: Path) -> None:
             assert any(problem.startswith(told) for problem in await check(app.db)), told
         await app.db.write(lambda conn: chunks.delete_batch(conn, seq, 100))
         assert await count(app.db, "vectors_64") == 0
+
+
+async def test_a_check_beside_a_writer_finds_no_fault(tmp_path: Path) -> None:
+    """A reader that has searched remembers the segments of the full-text index, which the writer goes on to merge."""
+    migrate(tmp_path / "flowchat.db")
+    async with open_database(tmp_path / "flowchat.db") as db:
+        for batch in range(4):
+            for _ in range(READERS):
+                await db.rows("select rowid from chunks_fts where chunks_fts match 'word1'")
+            for number in range(batch * 20, batch * 20 + 20):
+                await db.write(partial(_add_words, number=number))
+            assert await db.integrity_faults() == []
+
+
+def _add_words(conn: Connection, number: int) -> None:
+    conn.execute(
+        "insert into chunks_fts (rowid, version, title, headings, text) values (?, 'v1', '', '', ?)",
+        (number + 1, f"word{number}"),
+    )

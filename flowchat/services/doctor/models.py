@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 
-from flowchat.engines.load import load_engines
 from flowchat.engines.protocols import Engines, GenerationUsage
 from flowchat.engines.registry import ModelSpec, installed, pull_hint, verify
 from flowchat.errors import ModelError
@@ -60,6 +59,9 @@ def answer(facts: Facts) -> Iterable[Finding]:
     if facts.is_running:
         yield ok("not tried beside a running FlowChat: its /metrics tell")
         return
+    # Importing the model libraries takes longer than all other checks.
+    from flowchat.engines.load import load_engines
+
     try:
         engines = load_engines(facts.settings, stream_chat)
     except ModelError as error:

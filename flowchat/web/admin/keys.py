@@ -1,6 +1,6 @@
 """Keys: list, make, show, change, rotate, revoke. A secret is shown only in the answer to what made it."""
 
-from urllib.parse import urlsplit
+import re
 
 from msgspec import UNSET, structs
 from quart import Response, request
@@ -108,8 +108,9 @@ def _as_origin(address: str) -> str:
     """The origin of a page's address, which is what people have at hand. Patterns stay as they are."""
     if address.startswith("*"):
         return address
-    parts = urlsplit(address if "://" in address else f"https://{address}")
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else address
+    scheme, _, rest = (address if "://" in address else f"https://{address}").partition("://")
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}://{host}" if host else address
 
 
 def _moment(text: str) -> str | None:
