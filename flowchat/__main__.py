@@ -7,7 +7,7 @@ import sys
 import click
 
 from flowchat import __version__
-from flowchat.cli import ask, backup, billing, crawl, evaluate, keys, mail, models, system, tenants, users
+from flowchat.cli import ask, backup, billing, crawl, doctor, evaluate, keys, mail, models, system, tenants, users
 from flowchat.errors import DiskFull, FlowChatError
 
 
@@ -32,6 +32,7 @@ for command in (
     backup.restore,
     backup.release,
     system.check,
+    doctor.doctor,
     system.show_settings,
     evaluate.evaluate,
 ):

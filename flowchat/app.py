@@ -38,6 +38,7 @@ from flowchat.services import (
     quota_warnings,
     restoring,
     retention,
+    scraping,
     sessions,
     startup,
     stranded,
@@ -67,6 +68,7 @@ BACK_UP_S = 60.0
 STOP_BACKUP_S = 1.0
 ERASE_CLOSED_S = 60.0
 WARN_S = 60.0
+LOOK_CLOSELY_S = 300.0
 FREE_S = 60.0
 LOOK_UP_S = 24 * 3600.0
 KEPT_DESCRIPTORS = 250  # for files, models, crawls and connections that are being turned away
@@ -355,6 +357,8 @@ async def _serve(settings: Settings, listener: socket.socket, report: Report) ->
             ),
             asyncio.create_task(again_and_again(FOLLOW_S, app.revocations.follow)),
             asyncio.create_task(again_and_again(BACK_UP_S, lambda: asyncio.to_thread(app.backups.look))),
+            asyncio.create_task(again_and_again(LOOK_CLOSELY_S, lambda: scraping.look_closely(app))),
+            asyncio.create_task(scraping.watch_loop(app)),
             asyncio.create_task(app.engines.look_after()),
         ]
         if (mail_server := mail.server_of(settings)) is not None:

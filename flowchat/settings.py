@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from flowchat.errors import FlowChatError
 
 PREFIX = "FLOWCHAT_"
 SIGN_UP_MODES = ("closed", "invite", "open")
+LOG_FORMATS = ("text", "json")
 _BOOLEANS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -154,6 +156,7 @@ class Settings:
         True, "Whether old backups are deleted at S3, too. no: a lifecycle rule of the bucket does it, or nobody."
     )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = _setting("text", "How the log is written: text for people, json (an object a line) for programs.")
 
     @property
     def database_path(self) -> Path:
@@ -162,6 +165,14 @@ class Settings:
     @property
     def models_path(self) -> Path:
         return self.models_dir if self.models_dir != Path() else self.data_dir / "models"
+
+    @property
+    def secrets(self) -> list[str]:
+        """The values that nobody may read, and the parts of them that may turn up alone."""
+        values = [str(getattr(self, f.name)) for f in fields(Settings) if f.metadata["secret"]]
+        parts = [part.strip() for value in values for part in value.split(",")]
+        passwords = [urlsplit(value).password or "" for value in values if "://" in value]
+        return [*values, *parts, *passwords, *map(unquote, passwords)]
 
     @property
     def origin(self) -> str:
@@ -200,6 +211,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if settings.signup not in SIGN_UP_MODES:
         message = f"FLOWCHAT_SIGNUP must be {', '.join(SIGN_UP_MODES)}, not '{settings.signup}'."
         raise FlowChatError("bad_setting", message, param="FLOWCHAT_SIGNUP")
+    if settings.log_format not in LOG_FORMATS:
+        message = f"FLOWCHAT_LOG_FORMAT must be {' or '.join(LOG_FORMATS)}, not '{settings.log_format}'."
+        raise FlowChatError("bad_setting", message, param="FLOWCHAT_LOG_FORMAT")
     if not re.fullmatch("[a-z]{3}", settings.currency.lower()):
         message = f"FLOWCHAT_CURRENCY must be a code of three letters, such as usd or eur, not '{settings.currency}'."
         raise FlowChatError("bad_setting", message, param="FLOWCHAT_CURRENCY")

@@ -25,7 +25,18 @@ from flowchat.answer.quote import Quote, pieces_of, says_the_same, select_quotes
 from flowchat.answer.rerank import HITS, HURRIED_SPANS, MAX_SPANS, Evidence, rank_spans, rerank
 from flowchat.answer.retrieve import retrieve
 from flowchat.answer.script import Script, hit_data
-from flowchat.answer.stages import Dropped, Observer, Prompted, Quoted, Ranked, Weighed, unobserved
+from flowchat.answer.stages import (
+    Begun,
+    Broken,
+    Dropped,
+    Observer,
+    Prompted,
+    Quoted,
+    Ranked,
+    Weighed,
+    Written,
+    unobserved,
+)
 from flowchat.answer.verify import Support, verify
 from flowchat.domain import Chunk, Citation, Event, Hit, Mode, Verdict, Version
 from flowchat.engines.bridge import to_its_end, until
@@ -110,6 +121,7 @@ class Answerer:
             query = standalone_query(question.query, question.history)
             answer.is_reduced = self._gate.searches > 0
             async with self._gate.searching():
+                answer.observe(Begun())
                 own = await self._find_curated(question, query, answer)
                 hits = await self._find(query, question.versions, answer)
                 answer.chunks = ([Hit(own, 1.0), *hits] if own else hits)[:HITS]
@@ -155,6 +167,7 @@ class Answerer:
             )
         except ModelError as error:
             log.warning("the verifier failed, curated answers are left out: %s", error)
+            answer.observe(Broken())
             self._engines.faults.note("verifier")
             answer.is_reduced = True
             return None
@@ -189,6 +202,7 @@ class Answerer:
                 answer.query_vector = await to_its_end(self._engines.embedder.embed_query, query)
             except ModelError as error:
                 log.warning("the embedder failed, only words are searched for: %s", error)
+                answer.observe(Broken())
                 self._engines.faults.note("embedder")
                 answer.is_reduced = True
         return answer.query_vector
@@ -254,6 +268,7 @@ class Answerer:
         try:
             async with aclosing(written) as sentences:
                 async for sentence in sentences:
+                    answer.observe(Written())
                     sentence = without_preamble(sentence)
                     is_whole = is_finished(sentence)
                     if not is_whole or repeats(sentence, messages[0]["content"]):
@@ -264,6 +279,7 @@ class Answerer:
                         yield event
         except ModelError as error:
             log.warning("the generator or the verifier failed, the answer is quotes only: %s", error)
+            answer.observe(Broken())
             answer.is_reduced = True
         finally:
             answer.tokens_in, answer.tokens_out = usage.tokens_in, usage.tokens_out

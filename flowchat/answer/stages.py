@@ -13,6 +13,11 @@ Ranking: TypeAlias = Sequence[tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The search begins: it is this question's turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieved:
     """What words and what vectors found, (row id, score) of each, and the fused candidates, best first."""
 
@@ -52,6 +57,11 @@ class Prompted:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """The generator has written a sentence, which is judged or dropped next."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A sentence with what supports it best. Withheld ones are `ok` False, too; `ref` is the verdict's number."""
 
@@ -59,6 +69,11 @@ class Judged:
     sentence: str
     ok: bool
     support: Support
+
+    @property
+    def outcome(self) -> Literal["quoted", "supported", "not_supported"]:
+        is_quote = self.support.evidence == self.sentence and self.support.score == 1.0
+        return "quoted" if is_quote else "supported" if self.ok else "not_supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +84,12 @@ class Dropped:
     reason: Literal["unfinished", "repeats_prompt", "said_already"]
 
 
-Stage: TypeAlias = Retrieved | Ranked | Weighed | Quoted | Prompted | Judged | Dropped
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A model failed, and the answer does without it."""
+
+
+Stage: TypeAlias = Begun | Retrieved | Ranked | Weighed | Quoted | Prompted | Written | Judged | Dropped | Broken
 Observer: TypeAlias = Callable[[Stage], None]
 
 

@@ -7,15 +7,13 @@ from dataclasses import asdict, replace
 
 import click
 
-from flowchat import app, worker_process
+from flowchat import app, logs, worker_process
 from flowchat import settings as settings_table
 from flowchat.cli.models import pull_missing
 from flowchat.cli.options import json_option, print_json, print_table
 from flowchat.errors import FlowChatError
 from flowchat.services import check as check_service
 from flowchat.settings import Settings
-
-_NOISY = ("huey", "httpx", "hypercorn", "asyncio")
 
 
 @click.command()
@@ -27,7 +25,7 @@ def serve(host: str | None, port: int | None) -> None:
     settings = replace(
         settings, host=settings.host if host is None else host, port=settings.port if port is None else port
     )
-    _log_to_stderr(settings)
+    log_to_stderr(settings)
     app.serve(settings, pull_missing, click.echo)
 
 
@@ -36,19 +34,18 @@ def serve(host: str | None, port: int | None) -> None:
 def worker(jobs: int) -> None:
     """Crawl and index for the FlowChat that serves this data folder, until it stops, or Ctrl-C or SIGTERM."""
     settings = settings_table.load()
-    _log_to_stderr(settings)
+    log_to_stderr(settings)
     worker_process.work(settings, jobs, click.echo)
 
 
-def _log_to_stderr(settings: Settings) -> None:
+def log_to_stderr(settings: Settings) -> None:
+    """As the settings say. Raises FlowChatError for a level that is none."""
     level = logging.getLevelNamesMapping().get(settings.log_level.upper())
     if level is None:
         raise FlowChatError(
             "bad_setting", f"FLOWCHAT_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not '{settings.log_level}'."
         )
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logs.set_up(level, "json" if settings.log_format == "json" else "text", settings.secrets)
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """From a blocking model in a worker thread to an async iterator, and to one that ends in time."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ async def stream_from_thread(pool: ThreadPoolExecutor, work: Callable[[Emit], No
             loop.call_soon_threadsafe(pieces.put_nowait, piece)
         return stopped.is_set()
 
-    working = loop.run_in_executor(pool, work, emit)
+    working = loop.run_in_executor(pool, contextvars.copy_context().run, work, emit)
     working.add_done_callback(lambda _: pieces.put_nowait(None))
     try:
         while (piece := await pieces.get()) is not None:

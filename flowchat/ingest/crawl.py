@@ -17,6 +17,7 @@ from flowchat.ingest.former import Former
 from flowchat.ingest.frontier import Frontier, Traps
 from flowchat.ingest.site import ROBOTS_UNREACHABLE, Site, SiteFault
 from flowchat.ingest.visit import QUOTA, Visit, Visitor, unchanged
+from flowchat.metrics import Metrics
 from flowchat.net.render import Renderer
 
 MIN_KNOWN_URLS = 1000
@@ -48,6 +49,7 @@ class Crawl:
         count_tokens: CountTokens,
         limits: Limits,
         renderer: Renderer | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._source = source
         self._site = site
@@ -55,6 +57,7 @@ class Crawl:
         self._limits = limits
         self._frontier = Frontier(pages, max(MIN_KNOWN_URLS, KNOWN_URLS_PER_PAGE * limits.max_pages))
         self._visitor = Visitor(source, site, self._frontier, former, count_tokens, renderer, pages, hashes)
+        self._stages = (metrics or Metrics()).ingest_stage_s
         self._traps = Traps()
         self._named: set[str] = set()  # by a sitemap: what it names has an end
         self._asked_anew: set[str] = set()
@@ -208,7 +211,8 @@ class Crawl:
             facts = before.facts
         visit = Visit(url, depth, before)
         try:
-            fetched = await self._site.fetch(url, etag=facts.etag, last_modified=facts.last_modified)
+            with self._stages.labels("fetch").time():
+                fetched = await self._site.fetch(url, etag=facts.etag, last_modified=facts.last_modified)
         except SiteFault:
             raise
         except FlowChatError as error:
@@ -221,7 +225,8 @@ class Crawl:
 
     async def _read(self, visit: Visit) -> None:
         async with self._reading:  # one after the other: which of two copies comes first must not be chance
-            outcomes = await self._visitor.outcomes(visit)
+            with self._stages.labels("read").time():
+                outcomes = await self._visitor.outcomes(visit)
         for outcome in outcomes:
             self._traps.learn(outcome)
             self._ready.append(outcome)

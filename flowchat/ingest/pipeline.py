@@ -25,6 +25,7 @@ from flowchat.ingest.former import Former
 from flowchat.ingest.progress import Pace, count, crawled, progress_of
 from flowchat.ingest.scope import Scope
 from flowchat.ingest.site import ROBOTS_UNREACHABLE, Site, SiteFault
+from flowchat.metrics import Metrics
 from flowchat.net.fetch import Fetcher
 from flowchat.net.render import Renderer
 from flowchat.settings import Settings
@@ -72,6 +73,7 @@ class Build:
     source: Source
     version: Version
     check: Callable[[], None]  # raises Canceled when the job should stop
+    metrics: Metrics
     headers: Mapping[str, str] = field(default_factory=dict)  # for the source's own origin: its sign-in
     live: Version | None = None  # the version that is live meanwhile
     renderer: Renderer | None = None
@@ -108,9 +110,12 @@ async def run(build: Build) -> bool:
             hashes = dict(build.hashes)
             batch = [_unless_copy(outcome, hashes) for outcome in batch]
             known_vectors = await _known_vectors(build, batch)
-            embedded = await asyncio.to_thread(embed, build.embedder, build.gate, batch, known_vectors, build.check)
+            stages = build.metrics.ingest_stage_s
+            with stages.labels("embed").time():
+                embedded = await asyncio.to_thread(embed, build.embedder, build.gate, batch, known_vectors, build.check)
             build.check()
-            await _index(build, batch, embedded, found())
+            with stages.labels("store").time():
+                await _index(build, batch, embedded, found())
             build.hashes = hashes
     return await _go_live(build)
 
@@ -156,6 +161,7 @@ def _crawl(build: Build, known: list[Page]) -> Crawl:
         build.embedder.count_tokens,
         Limits(_max_pages(build), settings.crawl_concurrency, build.most_crawled),
         build.renderer,
+        build.metrics,
     )
 
 
@@ -268,6 +274,9 @@ async def _index(build: Build, batch: list[PageOutcome], embedded: Embedded, fou
         return counted
 
     build.progress = await build.db.write(transaction)
+    build.metrics.chunks_embedded.inc(embedded.fresh)
+    for outcome in batch:
+        build.metrics.pages.labels(outcome.status).inc()
 
 
 def _hold(conn: Connection, build: Build) -> None:

@@ -126,6 +126,16 @@ def one_line(text: str) -> str:
     return " ".join(plain.replace("=?", "= ?").split())
 
 
+def greet(server: MailServer) -> None:
+    """Connect and sign in, and hand nothing in. Blocks. Raises FlowChatError `mail_failed`."""
+    try:
+        _leave(_connect(server))
+    except smtplib.SMTPResponseException as error:
+        raise _failed(server, _reply(error.smtp_code, error.smtp_error)) from error
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        raise _failed(server, str(error) or type(error).__name__) from error
+
+
 def _send(server: MailServer, recipient: str, letter: bytes) -> str:
     try:
         client = _connect(server)

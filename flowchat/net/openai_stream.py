@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import httpx
 
+from flowchat import logs
 from flowchat.errors import ModelError
 from flowchat.net.lines import TooMuchError, stream_lines
 
@@ -43,7 +44,7 @@ async def stream_chat(base_url: str, api_key: str, request: dict[str, Any]) -> A
     Raises ModelError `generator_unreachable`, `generator_refused` or `generation_failed`.
     """
     deadline = asyncio.get_running_loop().time() + TOTAL_TIMEOUT_S
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    headers = logs.headers() | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
     timeout = httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     async with httpx.AsyncClient(headers=headers, timeout=timeout, verify=_tls()) as client:
         try:

@@ -13,6 +13,7 @@ from flowchat.answer.cache import Remembered, cache_key
 from flowchat.answer.pipeline import Answer, Question
 from flowchat.domain import Event, Key, UsageCounts, new_id
 from flowchat.errors import DiskFull, FlowChatError
+from flowchat.services.answer_watch import Watch
 from flowchat.services.caps import Reservation
 from flowchat.services.context import Appliance
 from flowchat.services.limits import Place
@@ -76,8 +77,11 @@ class Timing:
     @property
     def first_text_ms(self) -> dict[str, int]:
         """As it is stored; nothing where there was no text."""
-        at = self.first_text_at
-        return {} if at is None else {"first_text_ms": round(1000 * (at - self.began_at))}
+        return {} if self.first_text_s is None else {"first_text_ms": round(1000 * self.first_text_s)}
+
+    @property
+    def first_text_s(self) -> float | None:
+        return None if self.first_text_at is None else self.first_text_at - self.began_at
 
 
 async def work(app: Appliance, run: Run, asked: Asked, place: Place | None) -> None:
@@ -85,13 +89,28 @@ async def work(app: Appliance, run: Run, asked: Asked, place: Place | None) -> N
 
     What is stored ends well; what fails, or is stopped, is counted by what was shown of it.
     """
-    answer, timing = Answer(), Timing()
-    if failure := await failure_of(run, _give(app, run, asked, answer, place, timing)):
+    answer, timing, watch = Answer(), Timing(), Watch(app.metrics)
+    answer.observe = watch.observe
+    app.metrics.answer_cache.labels("hit" if asked.remembered else "miss").inc()
+    failure = await failure_of(run, _give(app, run, asked, answer, place, timing))
+    watch.end(answer, _outcome(run, asked, answer, failure, watch), timing.first_text_s)
+    if failure:
         try:
             await _settle(app, run, asked, answer)
         except DiskFull:
             _log.error("an answer that broke off is not counted: %s", DiskFull().message)
         run.fail(failure)
+
+
+def _outcome(run: Run, asked: Asked, answer: Answer, failure: FlowChatError | None, watch: Watch) -> str:
+    """One of `metrics.OUTCOMES`."""
+    if failure:
+        return "stopped" if run.stopped_by else "failed"
+    if answer.refusal:
+        return "refused"
+    if asked.remembered:
+        return "cached"
+    return "answered" if watch.has_generated else "quoted"
 
 
 async def failure_of(run: Run, work: Coroutine[None, None, None]) -> FlowChatError | None:

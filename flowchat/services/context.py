@@ -10,6 +10,7 @@ from flowchat.answer.cache import AnswerCache
 from flowchat.answer.pipeline import Answerer
 from flowchat.engines.priority import BulkGate
 from flowchat.engines.protocols import Embedder, Engines
+from flowchat.metrics import Metrics
 from flowchat.services.backup_runs import BackupRuns
 from flowchat.services.limits import RateLimiter, Slots, Streams
 from flowchat.services.passwords import Passwords
@@ -40,6 +41,7 @@ class Context:
     wake_delivery: Callable[[], None] = field(default=lambda: None)
     wake_mail: Callable[[], None] = field(default=lambda: None)
     revocations: Revocations = field(init=False)
+    metrics: Metrics = field(default_factory=Metrics, init=False)
     syncing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,9 @@ class Workplace(Protocol):
 
     @property
     def stopping(self) -> threading.Event: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,8 +8,10 @@ import logging
 import random
 import time
 
+from flowchat import logs
 from flowchat.domain import Actor, Delivery, DeliveryAttempt, Webhook, now
 from flowchat.errors import FlowChatError
+from flowchat.logs import Work
 from flowchat.net.webhook import Answer, Sender
 from flowchat.services import events, signatures, vault
 from flowchat.services.context import Context
@@ -99,8 +101,9 @@ class Deliverer:
             webhook = await webhooks.get(self._app.db, delivery.tenant_id, delivery.webhook_id)
             if webhook is None or webhook.disabled_at is not None:
                 return  # it was deleted or switched off meanwhile, which ended its deliveries
-            attempt, retry_after_s = await self._attempt(webhook, delivery)
-        await self._keep(delivery, attempt, retry_after_s)
+            with logs.doing(Work(request_id=delivery.id, tenant_id=delivery.tenant_id)):
+                attempt, retry_after_s = await self._attempt(webhook, delivery)
+                await self._keep(delivery, attempt, retry_after_s)
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> tuple[DeliveryAttempt, float | None]:
         """What came of one request, and how long its answer asks to wait."""
@@ -115,6 +118,7 @@ class Deliverer:
             log.exception("an attempt of delivery %s failed in an unexpected way", delivery.id)
             error = "An unexpected error stopped this attempt; the appliance's log has the details."
         duration_ms = round((time.monotonic() - begun) * 1000)
+        self._app.metrics.webhook_attempts.labels("failed" if error else "succeeded").inc()
         if answer is None:
             return DeliveryAttempt(at, None, error, duration_ms, ""), None
         text = answer.body.decode("utf-8", "replace")
@@ -128,7 +132,7 @@ class Deliverer:
             former = vault.unseal(data_dir, webhook.former_secret)
         secret = vault.unseal(data_dir, webhook.secret)
         headers = signatures.headers(delivery.event.id, int(time.time()), body, secret, former)
-        return await self._sender.post(webhook.url, headers, body)
+        return await self._sender.post(webhook.url, headers | logs.headers(), body)
 
     async def _keep(self, delivery: Delivery, attempt: DeliveryAttempt, retry_after_s: float | None) -> None:
         """Record the attempt, however long that takes: without it the endpoint would get the event without end."""

@@ -163,6 +163,21 @@ class Slots:
         self._turned_away_at = -math.inf
 
     @property
+    def limit(self) -> int:
+        """Most answers that are taken in at once."""
+        return self._limit
+
+    @property
+    def taken(self) -> int:
+        """Answers in the making."""
+        return self._taken
+
+    @property
+    def waiting(self) -> int:
+        """Of these, those without a text yet."""
+        return len(self._searching)
+
+    @property
     def expected_wait_s(self) -> float:
         """How long a question that comes now would wait before its search begins, by what the last ones took."""
         if not self._searching:

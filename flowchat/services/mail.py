@@ -6,9 +6,11 @@ A process that is killed in between sends that one again, with the same Message-
 import asyncio
 import logging
 
+from flowchat import logs
 from flowchat.billing import Email
 from flowchat.domain import new_id, now
 from flowchat.errors import FlowChatError
+from flowchat.logs import Work
 from flowchat.net import mail
 from flowchat.net.mail import MailRefused, MailServer
 from flowchat.services.context import Context
@@ -98,15 +100,21 @@ class Postman:
             raise
 
     async def _attempt(self, email: Email) -> None:
-        error, is_final = None, False
+        with logs.doing(Work(request_id=email.id, tenant_id=email.tenant_id or "")):
+            error, is_final = await self._send(email)
+            self._app.metrics.email_attempts.labels("failed" if error else "succeeded").inc()
+            await self._keep(email, error, is_final)
+
+    async def _send(self, email: Email) -> tuple[str | None, bool]:
+        """What went wrong, and whether it always will."""
         try:
             await mail.send(self._server, email.recipient, email.subject, email.body, email.id)
         except FlowChatError as failure:
-            error, is_final = failure.message, isinstance(failure, MailRefused)
+            return failure.message, isinstance(failure, MailRefused)
         except Exception:
             log.exception("an attempt to send the e-mail %s failed in an unexpected way", email.id)
-            error = "An unexpected error stopped this attempt; the appliance's log has the details."
-        await self._keep(email, error, is_final)
+            return "An unexpected error stopped this attempt; the appliance's log has the details.", False
+        return None, False
 
     async def _keep(self, email: Email, error: str | None, is_final: bool) -> None:
         """Record the attempt, however long that takes: without it somebody would get the e-mail without end."""

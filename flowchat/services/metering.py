@@ -9,8 +9,10 @@ import logging
 import random
 from dataclasses import replace
 
+from flowchat import logs
 from flowchat.billing import MeterEvent, after_days
 from flowchat.domain import Restore, now
+from flowchat.logs import Work
 from flowchat.net.stripe_api import meters
 from flowchat.net.stripe_api.client import TIMEOUT_S, Refused, Stripe, StripeFailure, Unanswered
 from flowchat.services.context import Context
@@ -111,12 +113,20 @@ class Reporter:
         event = await self._app.db.write(lambda conn: _begin(conn, seq))
         if event is None:
             return True
+        with logs.doing(Work(request_id=event.identifier, tenant_id=event.tenant_id)):
+            return await self._send(event)
+
+    async def _send(self, event: MeterEvent) -> bool:
+        """Whether Stripe has answered."""
+        attempts = self._app.metrics.meter_attempts
         try:
             await meters.report(self._stripe, event)
         except StripeFailure as failure:
+            attempts.labels("failed").inc()
             await self._keep(event, failure)
             return isinstance(failure, Refused)
-        await self._app.db.write(lambda conn: meter_events.deliver(conn, seq, now()))
+        attempts.labels("succeeded").inc()
+        await self._app.db.write(lambda conn: meter_events.deliver(conn, event.seq, now()))
         return True
 
     async def _keep(self, event: MeterEvent, failure: StripeFailure) -> None:

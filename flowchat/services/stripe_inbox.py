@@ -4,9 +4,11 @@ import asyncio
 import json
 import logging
 
+from flowchat import logs
 from flowchat.billing import StripeEvent, StripeEventStatus
 from flowchat.domain import Actor, now
 from flowchat.errors import FlowChatError
+from flowchat.logs import Work
 from flowchat.net.stripe_api import endpoints, meters
 from flowchat.net.stripe_api.client import Refused, Stripe, StripeFailure
 from flowchat.services import metering, stripe_sync
@@ -62,8 +64,9 @@ class Inbox:
         """All that is due; or, and then it is False, so much until Stripe turns out not to be there."""
         while due := await stripe_events.due(self._app.db, now(), AT_ONCE):
             for event in due:
-                if not await self._handle(event):
-                    return False
+                with logs.doing(Work(request_id=event.id)):
+                    if not await self._handle(event):
+                        return False
         return True
 
     async def _handle(self, event: StripeEvent) -> bool:

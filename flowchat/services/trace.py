@@ -103,11 +103,10 @@ def _judged(stage: Judged | None) -> dict[str, Any]:
     if stage is None:
         return {"ref": None, "ok": None, "score": None, "chunk_id": None, "evidence": ""}
     support = stage.support
-    is_quote = support.evidence == stage.sentence and support.score == 1.0
     return {
         "ref": stage.ref,
         "text": stage.sentence,
-        "outcome": "quoted" if is_quote else "supported" if stage.ok else "not_supported",
+        "outcome": stage.outcome,
         "ok": stage.ok,
         "score": _rounded(support.score),
         "chunk_id": support.chunk.id,

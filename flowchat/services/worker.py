@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from flowchat import logs
 from flowchat.domain import Job, JobProgress, JobStatus, Source, Version, now
 from flowchat.errors import DiskFull, FlowChatError
 from flowchat.ingest import disposal, ending, pipeline
 from flowchat.ingest.site import SiteFault
+from flowchat.logs import Work
 from flowchat.net.fetch import Fetcher
 from flowchat.net.render import Renderer
 from flowchat.services import disk, source_auth
@@ -75,12 +77,20 @@ async def run(app: Workplace, job_id: str) -> None:
         lease = await _claim(app, job_id)
         if lease is None:
             return
-        async with _net(app.settings) as net:
-            await _do(app, lease, net)
+        with logs.doing(Work(job_id=job_id, tenant_id=lease.job.tenant_id)):
+            async with _net(app.settings) as net:
+                await _do(app, lease, net)
+        await _count_ended(app, job_id)
         if lease.lost_by != "stop":
             await dispose(app)
     except DiskFull as full:
         log.error("job %s waits: %s", job_id, full.message)
+
+
+async def _count_ended(app: Workplace, job_id: str) -> None:
+    job = await jobs.get(app.db, job_id)
+    if job is not None and job.finished_at is not None:
+        app.metrics.jobs_ended.labels(job.type, job.status).inc()
 
 
 @asynccontextmanager
@@ -176,6 +186,7 @@ async def _build(app: Workplace, lease: _Lease, net: _Net) -> pipeline.Build:
         source=source,
         version=await _version(app, lease, job, source),
         check=lease.check,
+        metrics=app.metrics,
         headers=source_auth.headers(app.settings.data_dir, source),
         live=await versions.get(app.db, source.live_version or ""),
     )

@@ -7,6 +7,7 @@ beside the writer.
 """
 
 import asyncio
+import contextvars
 import sqlite3
 import threading
 import time
@@ -23,6 +24,7 @@ from flowchat.errors import DiskFull, FlowChatError
 
 T = TypeVar("T")
 READERS = 3
+SQLITE_VERSION = sqlite3.sqlite_version
 BUSY_TIMEOUT_S = 30.0  # another process (the command line) may hold the write lock for a batch of chunks
 GIVE_WAY_S = 0.05  # SQLite's locks are not fair: who waits for one looks at it after pauses of up to 0.1 s
 _PRAGMAS = (
@@ -38,6 +40,7 @@ _PRAGMAS = (
 _NO_ROOM = {13, 4874}
 
 Row = sqlite3.Row
+Unreadable = sqlite3.Error
 Connection = sqlite3.Connection
 
 
@@ -73,7 +76,7 @@ class Database:
 
     async def write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
         """Run the function in one transaction: committed if it returns, rolled back if it raises. Raises DiskFull."""
-        future = self._thread.submit(self._run, transaction)
+        future = self._thread.submit(contextvars.copy_context().run, self._run, transaction)
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _run(self, transaction: Callable[[sqlite3.Connection], T]) -> T:

@@ -7,12 +7,14 @@ from quart import Quart
 import flowchat
 from flowchat.services.context import Appliance
 from flowchat.web import (
+    access_log,
     admin,
     api,
     api_docs,
     auth,
     chat,
     health,
+    metrics,
     openapi,
     pages,
     respond,
@@ -50,6 +52,7 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         openapi.blueprint,
         api_docs.blueprint,
         health.blueprint,
+        metrics.blueprint,
         pages.blueprint,
         signup.blueprint,
         widget.blueprint,
@@ -58,4 +61,5 @@ def create_web(app: Appliance, *, heartbeat_s: float = HEARTBEAT_S) -> Quart:
         web.register_blueprint(blueprint)
     widget.read_asset(_CHECKOUT / "static" / "v1.js")  # compressed now, not while a visitor waits
     web.after_serving(api.finish_all)
+    web.asgi_app = access_log.AccessLog(web.asgi_app, app.metrics)  # type: ignore[method-assign]
     return web

@@ -1,5 +1,6 @@
 """How many connections there may be, and what those are told that are turned away."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -59,7 +60,7 @@ class BoundedConfig(Config):
         self.backlog = BACKLOG
         self.max_app_queue_size = WAITING_PARTS
         self.include_server_header = False
-        self.loglevel = "WARNING"
+        self.errorlog = logging.getLogger("hypercorn.error")  # else it would write to standard error by itself
 
 
 def problem(status: int, code: str, message: str) -> bytes:

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from quart import current_app, request
 
+from flowchat import logs
 from flowchat.domain import Actor, Key
 from flowchat.errors import FlowChatError, Unauthorized
 from flowchat.services import credentials
@@ -22,12 +23,14 @@ async def widget_key() -> Key:
     Raises FlowChatError: 401, 403, and `rate_limited` for an address that was refused too often.
     """
     try:
-        return await credentials.authenticate_widget(
+        key = await credentials.authenticate_widget(
             appliance(), request.headers.get("X-FlowChat-Key"), request.headers.get("Origin")
         )
     except FlowChatError:
         count_by_address()
         raise
+    logs.current().tenant_id = key.tenant_id
+    return key
 
 
 async def visitor() -> Key:
@@ -54,6 +57,7 @@ async def actor() -> Actor:
     except Unauthorized:
         count_by_address()
         raise
+    logs.current().tenant_id = found.tenant_id
     limits.count([Policy("calls", found.key_id, appliance().settings.calls_per_minute)])
     return found
 

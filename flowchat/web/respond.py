@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -14,14 +13,14 @@ import msgspec.inspect
 from quart import Quart, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from flowchat import logs
 from flowchat.domain import new_id
 from flowchat.errors import FlowChatError
-from flowchat.web import limits
+from flowchat.web import access_log, limits
 from flowchat.web.calls import visitor_methods
 from flowchat.web.current import appliance
 
 _EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
-_REQUEST_ID = re.compile(r"[\w.:-]{8,128}", re.ASCII)
 _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'",
@@ -31,6 +30,7 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _PIECE_BYTES = 1 << 18
+_TURNED_AWAY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE)
 _HSTS = "max-age=31536000"
 ErrorPage: TypeAlias = Callable[[FlowChatError], Awaitable[Response]]
 
@@ -112,7 +112,9 @@ def _needs_nothing(request_type: type) -> bool:
 
 def _name_request() -> None:
     given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
+    work = logs.current()
+    work.request_id = g.request_id = given if logs.REQUEST_ID.fullmatch(given) else new_id("req")
+    work.route = request.url_rule.rule if request.url_rule else access_log.NO_ROUTE
 
 
 def _add_headers(response: Response) -> Response:
@@ -133,6 +135,8 @@ def _add_headers(response: Response) -> Response:
 
 
 async def _on_expected(error: FlowChatError) -> Response:
+    if error.status in _TURNED_AWAY:
+        appliance().metrics.turned_away.labels(error.code).inc()
     return await _problem(error)
 
 
@@ -149,7 +153,7 @@ async def _on_http(error: HTTPException) -> Response:
 
 
 async def _on_bug(error: Exception) -> Response:
-    _log.error("%s %s failed (%s)", request.method, request.path, g.request_id, exc_info=error)
+    _log.error("%s %s failed", request.method, logs.current().route, exc_info=error)  # a path may be a one-time link
     message = f"Something went wrong inside FlowChat. The server's log tells more under {g.request_id}."
     return await _problem(FlowChatError("internal_error", message, status=500))
 
@@ -197,7 +201,7 @@ async def _problem(error: FlowChatError) -> Response:
 
 def _is_for_people() -> bool:
     """Pages answer browsers with a page; the API always answers with a problem."""
-    if is_api(request.path) or f"{request.path}/".startswith("/health/"):
+    if is_api(request.path) or f"{request.path}/".startswith(("/health/", "/metrics/")):
         return False
     return request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html"
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 import stripe
@@ -20,6 +21,7 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 stripe.enable_telemetry = False  # nothing about this machine
 logging.getLogger("stripe").setLevel(logging.WARNING)  # it tells of every call
+log = logging.getLogger(__name__)
 
 
 class StripeFailure(FlowChatError):
@@ -128,6 +130,8 @@ class _Http(stripe.HTTPClient):
                 answer = await self._client.request(method, url, headers=headers, content=post_data)
         except (httpx.HTTPError, TimeoutError, OSError) as error:
             raise _no_answer(type(error).__name__, should_retry=True) from error
+        told = (method, urlsplit(url).path, answer.status_code, answer.headers.get("request-id"))
+        log.debug("Stripe: %s %s %s (%s)", *told)  # by its request id Stripe finds a call in its own log
         return answer.content, answer.status_code, answer.headers
 
     async def sleep_async(self, secs: float) -> None:

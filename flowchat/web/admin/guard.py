@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from quart import Response, current_app, g, redirect, request
 
+from flowchat import logs
 from flowchat.errors import Forbidden
 from flowchat.services import homepage, sessions, vault
 from flowchat.services.limits import Policy, visitor_of
@@ -38,6 +39,7 @@ async def check() -> Response | None:
     if g.signed_in is None and not is_public(handler):
         return _to_sign_in()
     if g.signed_in is not None:
+        logs.current().tenant_id = signed_in().actor.tenant_id
         request.admitted.set()  # type: ignore[attr-defined]  # our class of requests has it: uploads may begin
     if request.method not in SAFE_METHODS:
         await _check_csrf()
