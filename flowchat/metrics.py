@@ -93,6 +93,7 @@ class Metrics:
         self.jobs = self._gauge("jobs", "Jobs that have not ended.", "type", "status")
         self.oldest_job_s = self._gauge("oldest_queued_job_seconds", "Age of the job that waits longest.")
         self.outbox = self._gauge("outbox", "What waits to be sent (pending) or for the operator.", "of", "status")
+        self.held_back = self._gauge("outboxes_held_back", "1 if a restored database waits for `flowchat release`.")
         self.outbox_overdue_s = self._gauge("outbox_overdue_seconds", "How long the oldest has been due.", "of")
 
     def _gauge_machine(self) -> None:

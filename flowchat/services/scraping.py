@@ -13,7 +13,7 @@ from flowchat import __version__
 from flowchat.domain import Actor, now
 from flowchat.services.access import require
 from flowchat.services.context import Appliance
-from flowchat.store import measures
+from flowchat.store import measures, restores
 from flowchat.store.database import SQLITE_VERSION
 
 FILES = ("flowchat.db", "flowchat.db-wal", "huey.db", "revoked.log")
@@ -59,6 +59,7 @@ async def _look_at_queues(app: Appliance) -> None:
     for outbox, (pending, due_at) in (await measures.outboxes(app.db)).items():
         metrics.outbox.labels(outbox, "pending").set(pending)
         metrics.outbox_overdue_s.labels(outbox).set(max(0.0, _age_s(due_at)))
+    metrics.held_back.set(await restores.held(app.db) is not None)
     metrics.outbox.labels("meter_events", "parked").set(await measures.parked_meter_events(app.db))
 
 

@@ -142,6 +142,13 @@ def test_what_is_wrong_with_a_folder(folder: Path, harm: Callable[[Path], None],
     assert all(len(finding.todo) > 10 for finding in found)
 
 
+def test_no_backups_by_themselves(folder: Path) -> None:
+    assert states("backups", facts(folder, backup_every_hours=24.0)) == ["ok"]
+    old_backup(folder)
+    assert states("backups", facts(folder, backup_every_hours=24.0)) == ["ok"], "three may be missed"
+    assert states("backups", facts(folder, backup_every_hours=0.0)) == ["warning"]
+
+
 def test_a_folder_of_somebody_else(folder: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")

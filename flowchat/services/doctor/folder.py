@@ -14,7 +14,7 @@ from flowchat.services.vault import SECRET_FILE
 
 SECRET_BYTES = 32
 GOOD_FREE_BYTES = 2_000_000_000
-BACKUP_TOO_OLD_S = 3 * 3600
+MISSED_BACKUPS = 3  # in a row: one may take long, or the machine was off
 _OTHERS = 0o077
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "virtiofs"}
 _PASSING = {"tmpfs", "ramfs", "overlay", "aufs"}
@@ -103,10 +103,14 @@ def backups(facts: Facts) -> Iterable[Finding]:
     if not facts.settings.database_path.exists():
         yield ok("nothing to back up yet")
         return
+    every_hours = facts.settings.backup_every_hours
     made = [file.stat().st_mtime for file in facts.settings.data_dir.glob(BACKUPS)]
     if not made:
-        yield warning("There is no backup.", "Run `flowchat backup`.")
-    elif (age_s := time.time() - max(made)) > BACKUP_TOO_OLD_S:
+        yield warning("There is no backup.", "Run `flowchat backup`; FlowChat makes them by itself while it runs.")
+    elif not every_hours:
+        told = "No backups are made by themselves (FLOWCHAT_BACKUP_EVERY_HOURS is 0)."
+        yield warning(told, "Set it, or run `flowchat backup` by a timer.")
+    elif (age_s := time.time() - max(made)) > MISSED_BACKUPS * 3600 * every_hours:
         yield warning(f"The newest backup is {age_s / 3600:.0f} hours old.", "Run `flowchat backup`, and read the log.")
     else:
         yield ok(f"{len(made)}, the newest {age_s / 60:.0f} minutes old")
