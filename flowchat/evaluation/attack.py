@@ -7,11 +7,11 @@ can be kept going for as long as its readers shall wait.
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, astuple, dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from flowchat import settings as settings_table
@@ -22,6 +22,7 @@ from flowchat.evaluation.load import percentile
 from flowchat.evaluation.played_generator import PlayedGenerator
 from flowchat.evaluation.report import Measure, Report
 from flowchat.evaluation.served import served_copy
+from flowchat.evaluation.server_process import Footprint, footprint
 
 Pipe = TypeVar("Pipe")
 VISITORS = 4
@@ -121,26 +122,8 @@ async def measure(attacked: Attacked, amounts: Amounts, targets: Targets) -> Rep
     return Report("Attacks", tuple(check.measures), tuple(check.notes))
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """What the process has taken of the machine."""
-
-    memory_mb: float
-    descriptors: int
-    threads: int
-
-    @classmethod
-    def now(cls) -> "_Taken":
-        status = Path("/proc/self/status").read_text()
-        resident_kb = int(status.partition("VmRSS:")[2].split()[0])
-        return cls(resident_kb / 1024, _count("/proc/self/fd"), _count("/proc/self/task"))
-
-    def most(self, other: "_Taken") -> "_Taken":
-        return _Taken(*(max(pair) for pair in zip(astuple(self), astuple(other), strict=True)))
-
-
-def _count(folder: str) -> int:
-    return sum(1 for _ in Path(folder).iterdir())
+def _most(one: Footprint, other: Footprint) -> Footprint:
+    return Footprint(*(max(pair) for pair in zip(astuple(one), astuple(other), strict=True)))
 
 
 class _Check:
@@ -164,7 +147,7 @@ class _Check:
 
     async def attack(self, kind: str, count: int) -> None:
         name = f"{count:,} {_NAMES[kind]}"
-        before = _Taken.now()
+        before = footprint(os.getpid())
         if kind in _HELD:
             self._attacked.hold()
         attackers = await _start(self._plan(kind, count))
@@ -175,7 +158,7 @@ class _Check:
         during = before
         for _ in range(max(1, int(self._seconds))):
             await asyncio.sleep(1.0)
-            during = during.most(_Taken.now())
+            during = _most(during, footprint(os.getpid()))
         beside = await _end(visitors)
         lags_s = list(self._attacked.lags_s)
         outcome = await _end(attackers)
@@ -199,10 +182,10 @@ class _Check:
         except TimeoutError:
             self.notes.append(f"{name}: not all of them stood after {STANDING_S:.0f} s.")
 
-    async def _settled(self, before: _Taken) -> _Taken:
+    async def _settled(self, before: Footprint) -> Footprint:
         """After an attack, once the descriptors are as few as before, or have not become so for SETTLE_S."""
         for _ in range(int(SETTLE_S)):
-            after = _Taken.now()
+            after = footprint(os.getpid())
             if after.descriptors <= before.descriptors:
                 break
             await asyncio.sleep(1.0)
@@ -236,7 +219,7 @@ class _Check:
             self.measures.append(Measure(name, value, f"<= {most:g}", value <= most))
 
 
-def _three(name: str, *taken: _Taken) -> str:
+def _three(name: str, *taken: Footprint) -> str:
     return " / ".join(f"{getattr(one, name):.0f}" for one in taken)
 
 

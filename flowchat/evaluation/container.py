@@ -23,6 +23,7 @@ from flowchat.evaluation.memory import Limit, limited
 from flowchat.evaluation.processes import Running
 from flowchat.evaluation.report import Measure, Report
 from flowchat.evaluation.served import free_port
+from flowchat.evaluation.server_process import footprint
 from flowchat.evaluation.shutdown import MAX_STOP_S, SETTINGS, slow_generator, stop_with_streams
 
 LIMIT_MB = 2048
@@ -91,7 +92,7 @@ class _Ran:
         async with _site() as url:
             await self._flowchat("crawl", f"{url}/", "--slug", "warm", "--max-pages", "3", "--wait")
             await asyncio.sleep(REST_S)
-            self._add("at rest: process, MB", _resident_mb(running.pid))
+            self._add("at rest: process, MB", footprint(running.pid).memory_mb)
             self._add("at rest: not of files, MB", limit.own() / MB)
             key = json.loads(await self._flowchat("keys", "create", "--type", "widget", "--json"))["key"]
             crawl = asyncio.create_task(self._flowchat("crawl", f"{url}/", "--slug", "site", "--wait"))
@@ -103,7 +104,7 @@ class _Ran:
         self._add("under load: first text p50, s", percentile(texts, 0.5))
         self._add("under load: answers", float(len(asked.answers)))
         self._add("under load: not answered", float(len(failed)), most=0)
-        self._add("under load: process at its peak, MB", _resident_mb(running.pid, "VmHWM"))
+        self._add("under load: process at its peak, MB", footprint(running.pid).peak_mb)
         self._add("under load: all of it, files included, at its peak, MB", limit.peak() / MB)
         self._add("killed for want of memory", float(limit.kills()), most=0)
 
@@ -172,11 +173,6 @@ async def _site() -> AsyncIterator[str]:
 
     async with local_site(respond) as url:
         yield url
-
-
-def _resident_mb(pid: int, which: str = "VmRSS") -> float:
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(status[which].split()[0]) * 1024 / MB
 
 
 def _forget(path: Path) -> None:

@@ -14,14 +14,15 @@ from flowchat.settings import PREFIX, Settings
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
-_STATUS = re.compile(r"(VmRSS|Threads):\s+(\d+)")
+_STATUS = re.compile(r"(VmRSS|VmHWM|Threads):\s+(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a process holds at one moment."""
+    """What a process holds at one moment. `peak_mb`: the most memory that it has held."""
 
     memory_mb: float
+    peak_mb: float
     descriptors: int
     threads: int
 
@@ -30,7 +31,7 @@ def footprint(pid: int) -> Footprint:
     """Raises OSError where there is no such process."""
     told = {name: int(number) for name, number in _STATUS.findall(Path(f"/proc/{pid}/status").read_text())}
     descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-    return Footprint(told["VmRSS"] * 1024 / 1e6, descriptors, told["Threads"])
+    return Footprint(told["VmRSS"] * 1024 / 1e6, told["VmHWM"] * 1024 / 1e6, descriptors, told["Threads"])
 
 
 @dataclass(slots=True)

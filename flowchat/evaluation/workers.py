@@ -24,6 +24,7 @@ from flowchat.evaluation.load import Load, Plan, percentile
 from flowchat.evaluation.local_site import NOT_FOUND, Response, local_site, page
 from flowchat.evaluation.report import Measure, Report
 from flowchat.evaluation.served import free_port
+from flowchat.evaluation.server_process import footprint
 from flowchat.services import jobs, sources
 from flowchat.services.context import Context
 from flowchat.services.derived_keys import command_line_key
@@ -215,8 +216,8 @@ class _Check:
             await asyncio.sleep(self._amounts.idle_s)
             used_ms = (_cpu_s(worker) - before) * 1000
             self._add("an idle worker's CPU, ms a second", used_ms / self._amounts.idle_s)
-            self._add("memory of the server, MB", _memory_mb(server))
-            self._add("memory of a worker, MB", _memory_mb(worker))
+            self._add("memory of the server, MB", footprint(server).memory_mb)
+            self._add("memory of a worker, MB", footprint(worker).memory_mb)
 
     def _add(self, name: str, value: float) -> None:
         self.measures.append(Measure(name, value))
@@ -290,7 +291,3 @@ def _cpu_s(pid: int) -> float:
     """Of a process, since it began."""
     numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
