@@ -64,6 +64,8 @@ class Container:
 def container(builder: Builder, image: str, folder: Path) -> Iterator[Container]:
     """A new container, its volume as the image has it. `folder` is for the volume and for /tmp."""
     name = builder.run("from", image).strip()
+    # Else it mounts a volume of its own over ours, or ours over that: which one comes last is chance in buildah 1.28.
+    builder.run("config", "--volume=-", name)
     root = Path(builder.run("mount", name).strip())
     for made_by_buildah in ("run/.containerenv", "etc/pip.conf"):
         (root / made_by_buildah).touch()  # it can't once the root is read-only

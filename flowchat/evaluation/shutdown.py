@@ -198,7 +198,9 @@ class _Client:
         writer.write(head.encode() + body)
         async with asyncio.timeout(OPEN_TIMEOUT_S):
             while until not in client.text:
-                if not (piece := await reader.read(65536)):
+                piece = await reader.read(65536)
+                if not piece or not (client.text + piece).startswith(b"HTTP/1.1 200"):
+                    client.text += piece
                     raise FlowChatError("shutdown_failed", f"No stream: {client.text[:500].decode('utf-8', 'replace')}")
                 client.text += piece
         return client

@@ -128,7 +128,7 @@ async def test_first_run_and_every_end_of_it(made: Container) -> None:
         assert "All is well." in await asyncio.to_thread(flowchat, made, "check")
     assert {path.name for path in made.data.iterdir()} == {
         *("flowchat.db", "flowchat.db-wal", "flowchat.db-shm", "huey.db", "huey.db-wal", "huey.db-shm"),
-        *("flowchat.lock", "revoked.log", "secret.key"),
+        *("flowchat.lock", "workers.lock", "revoked.log", "secret.key"),
     }
 
 
