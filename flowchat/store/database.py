@@ -34,6 +34,7 @@ _PRAGMAS = (
     "secure_delete = on",  # what is erased leaves nothing in the file's free pages
     "mmap_size = 0",
     "temp_store = memory",
+    "journal_size_limit = 4194304",  # a large transaction leaves no large write-ahead log behind: 1,000 pages of 4 KiB
 )
 
 # SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log, which readers need, too.

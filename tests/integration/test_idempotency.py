@@ -158,7 +158,8 @@ async def test_tenants_have_keys_of_their_own(tmp_path: Path) -> None:
         mine, theirs = await operator(app), Actor("ten_other", "x", frozenset())
         async with idempotency.attempt(app, mine, "a", "hash") as first:
             first.response = idempotency.Response(201, {}, b"mine")
-        await app.db.write(lambda conn: conn.execute("insert into tenants values ('ten_other','o','O','now',90,null)"))
+        tenant = "insert into tenants (id, slug, name, created_at) values ('ten_other', 'o', 'O', 'now')"
+        await app.db.write(lambda conn: conn.execute(tenant))
         async with idempotency.attempt(app, theirs, "a", "hash") as other:
             assert other.former is None
 

@@ -9,9 +9,14 @@ from appliance import operator
 from web_server import Served, serving
 
 from flowchat import settings
+from flowchat.engines.protocols import Generator
 from flowchat.engines.registry import load_registry
+from flowchat.engines.watched import WatchedGenerator
+from flowchat.errors import ModelError
 from flowchat.services import keys
 from flowchat.services.key_requests import NewOperatorKey
+
+MISSING = ModelError("model_missing", "The generator is missing in /srv/secret/models.")
 
 
 async def as_operator(served: Served) -> None:
@@ -54,10 +59,15 @@ async def test_settings_without_secrets(tmp_path: Path) -> None:
     assert set(rows) == {row.variable for row in settings.describe(settings.Settings())}
 
 
+def missing() -> Generator:
+    raise MISSING
+
+
 async def test_health_tells_of_a_generator_that_is_missing(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         healthy = await served.client.get("/health/ready")
-        served.app.engines = replace(served.app.engines, problem="The generator is missing in /srv/secret/models.")
+        generator = WatchedGenerator("m", missing, is_remote=False, problem=MISSING.message, made=None)
+        served.app.engines = replace(served.app.engines, generator=generator, watched=generator)
         degraded = await served.client.get("/health/ready")
     assert (healthy.status_code, healthy.json()["warnings"]) == (200, [])
     assert (degraded.status_code, degraded.json()["status"]) == (200, "ready")

@@ -136,6 +136,16 @@ async def test_what_every_connection_has(db: Database) -> None:
         await db.rows("delete from tenants")
 
 
+async def test_a_large_transaction_leaves_no_large_log(db: Database) -> None:
+    log = db.path.with_name(f"{db.path.name}-wal")
+    await db.write(lambda conn: conn.execute("create table large as select zeroblob(40000000)"))
+    largest = log.stat().st_size
+    for number in range(3):
+        await db.write(lambda conn, number=number: conn.execute("create table small as select ? as n", (number,)))  # type: ignore[misc]
+        await db.write(lambda conn: conn.execute("drop table small"))
+    assert largest > 40_000_000 and log.stat().st_size <= 5_000_000
+
+
 async def test_a_transaction_happens_whole_or_not_at_all(db: Database) -> None:
     def half(conn: Connection) -> None:
         tenants.insert(conn, "one", "One")

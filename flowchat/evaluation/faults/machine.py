@@ -162,6 +162,8 @@ def _environ(folder: Path, changes: Mapping[str, str]) -> dict[str, str]:
         "CALLS_PER_MINUTE": "0",
         "PARALLEL_ANSWERS": "32",
         "QUEUED_ANSWERS": "32",
+        "MIN_FREE_MB": "0",  # it is tried what happens without the warning
+        "BACKUP_EVERY_HOURS": "0",  # `flowchat eval backup` is about those
         **changes,
     }
     return inherited | {f"FLOWCHAT_{name}": value for name, value in ours.items()}
